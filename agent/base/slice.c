@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kubemote/km_base.h"
+
+struct km_slice km_slice_of(const char *text)
+{
+    if (text == NULL)
+        return (struct km_slice){.ptr = "", .len = 0};
+    return (struct km_slice){.ptr = text, .len = strlen(text)};
+}
+
+bool km_slice_eq(struct km_slice a, struct km_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool km_slice_eq_str(struct km_slice a, const char *text)
+{
+    return km_slice_eq(a, km_slice_of(text));
+}
+
+static unsigned char to_lower(char c)
+{
+    unsigned char u = (unsigned char)c;
+
+    return u >= 'A' && u <= 'Z' ? (unsigned char)(u + ('a' - 'A')) : u;
+}
+
+bool km_slice_eq_nocase(struct km_slice a, const char *text)
+{
+    struct km_slice b = km_slice_of(text);
+
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (to_lower(a.ptr[i]) != to_lower(b.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct km_slice km_slice_trim(struct km_slice a)
+{
+    while (a.len > 0 && is_blank(a.ptr[0])) {
+        a.ptr++;
+        a.len--;
+    }
+    while (a.len > 0 && is_blank(a.ptr[a.len - 1]))
+        a.len--;
+    return a;
+}
+
+int km_slice_to_u64(struct km_slice a, uint64_t *out)
+{
+    uint64_t value = 0;
+    bool too_long = false;
+
+    if (a.len == 0)
+        return KM_ERR_SYNTAX;
+    for (size_t i = 0; i < a.len; i++) {
+        uint64_t digit;
+
+        if (a.ptr[i] < '0' || a.ptr[i] > '9')
+            return KM_ERR_SYNTAX;
+        digit = (uint64_t)(a.ptr[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            too_long = true;
+        else
+            value = value * 10 + digit;
+    }
+    if (too_long)
+        return KM_ERR_TOO_LONG;
+    *out = value;
+    return KM_OK;
+}
+
+int km_slice_copy(struct km_slice a, char *out, size_t out_size)
+{
+    if (a.len >= out_size) {
+        if (out_size > 0)
+            out[0] = '\0';
+        return KM_ERR_TOO_LONG;
+    }
+    if (a.len > 0)
+        memmove(out, a.ptr, a.len);
+    out[a.len] = '\0';
+    return KM_OK;
+}

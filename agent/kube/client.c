@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kube_priv.h"
+#include "kubemote/km_kube.h"
+#include "kubemote/km_log.h"
+
+#define DEFAULT_TIMEOUT_MS 10000
+
+static const struct km_schema_part status_parts[] = {{"", &km_kind_status}};
+static struct km_schema_node status_nodes[24] KM_POOL_STORAGE(status_schema);
+static struct km_schema status_schema;
+
+static void start_next(struct km_lane *lane);
+
+int km_client_init(struct km_client *client, const struct km_kubeconfig *config, struct km_loop *loop,
+                   struct km_fault *fault)
+{
+    memset(client, 0, sizeof *client);
+    client->config = config;
+    client->loop = loop;
+    client->requests.name = "kubemote_requests_total";
+    client->failures.name = "kubemote_request_failures_total";
+    client->hostile.name = "kubemote_hostile_answers_total";
+    client->suspects.name = "kubemote_links_suspected_total";
+    km_counter_register(&client->requests);
+    km_counter_register(&client->failures);
+    km_counter_register(&client->hostile);
+    km_counter_register(&client->suspects);
+
+    int err = km_schema_init(&status_schema, status_parts, 1, NULL, status_nodes,
+                             sizeof status_nodes / sizeof status_nodes[0]);
+    if (err != KM_OK)
+        return km_fault_set(fault, err, "the Status schema does not fit its table");
+    kube_endpoint_init(client);
+    return kube_token_init(client, fault);
+}
+
+int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name)
+{
+    if (client->lane_count >= CONFIG_KM_CONN_COUNT)
+        return KM_ERR_FULL;
+    lane->client = client;
+    lane->waiting = NULL;
+    lane->active = NULL;
+    km_conn_init(&lane->conn, name, &client->endpoint);
+    int err = km_loop_add(client->loop, &lane->conn);
+    if (err != KM_OK)
+        return err;
+    client->lanes[client->lane_count++] = lane;
+    return KM_OK;
+}
+
+/* ---- the link's episodes: one line when it breaks, one when it works again ---- */
+
+static void note_link_failure(struct km_client *client, const struct km_request *r, int err, const char *why)
+{
+    client->failures.value++;
+    client->link_failures++;
+    if (km_err_is_hostile(err))
+        client->hostile.value++;
+    if (client->link_down) {
+        KM_V(2, "Still no answer", KM_S("request", r->what), KM_S("reason", why),
+             KM_U("failures", client->link_failures));
+        return;
+    }
+    client->link_down = true;
+    client->link_down_ms = client->loop->now_ms;
+    KM_ERROR("The API server can't be used, trying again with back-off", why, KM_S("request", r->what),
+             KM_S("server", client->host_header));
+}
+
+static void note_link_success(struct km_client *client)
+{
+    if (!client->link_down)
+        return;
+    KM_INFO("The API server answers again", KM_S("server", client->host_header),
+            KM_U("failures", client->link_failures), KM_I("seconds", (client->loop->now_ms - client->link_down_ms) / 1000));
+    client->link_down = false;
+    client->link_failures = 0;
+}
+
+/* ---- callbacks of the connection ---- */
+
+static bool is_success(const struct km_request *r)
+{
+    return r->http_status >= 200 && r->http_status <= 206;
+}
+
+static int status_text(void *ctx, bool item, struct km_slice text, bool overflow)
+{
+    struct km_lane *lane = ctx;
+    void *dest[] = {&lane->status};
+    (void)item;
+    if (overflow || km_json_decode(&status_schema, false, text, dest) != KM_OK)
+        return KM_ERR_SYNTAX;
+    return KM_OK;
+}
+
+static int request_text(void *ctx, bool item, struct km_slice text, bool overflow)
+{
+    struct km_request *r = ctx;
+    return r->on_text(r, item, text, overflow);
+}
+
+static void note_retry_after(struct km_lane *lane, const struct km_http_parser *head)
+{
+    struct km_slice value;
+    uint64_t seconds;
+    lane->retry_after_s = 0;
+    if (km_http_header(head, "Retry-After", &value) == KM_OK && km_slice_to_u64(value, &seconds) == KM_OK &&
+        seconds < 86400)
+        lane->retry_after_s = (int64_t)seconds;
+}
+
+static int on_head(void *ctx, const struct km_http_parser *head)
+{
+    struct km_request *r = ctx;
+    struct km_lane *lane = r->lane;
+    r->http_status = head->status;
+    lane->body_failed = false;
+    if (is_success(r)) {
+        if (r->schema != NULL)
+            km_sieve_init(&lane->sieve, r->schema, r->stream, lane->window, sizeof lane->window, request_text, r);
+        if (r->on_open != NULL)
+            r->on_open(r);
+        return KM_OK;
+    }
+    km_status_generic(&lane->status, head->status, r->method);
+    note_retry_after(lane, head);
+    km_sieve_init(&lane->sieve, &status_schema, false, lane->window, sizeof lane->window, status_text, lane);
+    return KM_OK;
+}
+
+static int on_body(void *ctx, struct km_slice bytes)
+{
+    struct km_request *r = ctx;
+    struct km_lane *lane = r->lane;
+    if (is_success(r))
+        return r->schema == NULL ? KM_OK : km_sieve_feed(&lane->sieve, bytes);
+    if (!lane->body_failed && km_sieve_feed(&lane->sieve, bytes) != KM_OK)
+        lane->body_failed = true;
+    return KM_OK;
+}
+
+/* Status bodies name what is wrong better than the code does, but only kind Status with status Failure is one. */
+static int error_answer(struct km_lane *lane, const struct km_request *r)
+{
+    struct km_status *s = &lane->status;
+    if (lane->body_failed || strcmp(s->status, "Failure") != 0)
+        km_status_generic(s, r->http_status, r->method);
+    if (s->code == 0)
+        s->code = r->http_status;
+    if (s->retry_after_s == 0)
+        s->retry_after_s = lane->retry_after_s;
+    return KM_ERR_STATUS;
+}
+
+static int verdict(struct km_lane *lane, const struct km_request *r, int err)
+{
+    if (err != KM_OK)
+        return err;
+    if (!is_success(r))
+        return error_answer(lane, r);
+    return r->schema == NULL ? KM_OK : km_sieve_end(&lane->sieve);
+}
+
+static void on_done(void *ctx, int err, const struct km_fault *fault)
+{
+    struct km_request *r = ctx;
+    struct km_lane *lane = r->lane;
+    struct km_client *client = lane->client;
+    struct km_fault own = {0};
+    err = verdict(lane, r, err);
+    if (err < 0 && (fault == NULL || fault->code == 0)) {
+        (void)km_fault_set(&own, err, "%s",
+                           err == KM_ERR_STATUS ? lane->status.message : km_strerror(err));
+        fault = &own;
+    }
+    KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target), KM_U("status", r->http_status),
+         KM_S("result", km_strerror(err)), KM_I("milliseconds", client->loop->now_ms - r->started_ms));
+    if (err == KM_OK || err == KM_ERR_STATUS)
+        note_link_success(client);
+    else if (err != KM_ERR_CANCELED && !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
+        note_link_failure(client, r, err, fault->text);
+    r->status = &lane->status;
+    r->fault = fault;
+    lane->active = NULL;
+    r->lane = NULL;
+    r->on_done(r, err);
+    r->status = NULL;
+    r->fault = NULL;
+    start_next(lane);
+}
+
+/* ---- sending ---- */
+
+static void fill_exchange(struct km_lane *lane, struct km_request *r)
+{
+    struct km_client *client = lane->client;
+    int64_t now_ms = client->loop->now_ms;
+    int64_t timeout_ms = r->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : r->timeout_ms;
+    struct km_exchange *x = &r->exchange;
+    memset(x, 0, sizeof *x);
+    x->request.method = r->method;
+    x->request.target = km_slice_of(r->target);
+    x->request.host = km_slice_of(client->host_header);
+    x->request.accept = r->accept != NULL ? r->accept : KM_TYPE_JSON;
+    x->request.content_type = r->body.len > 0 ? r->content_type : NULL;
+    x->request.user_agent = client->user_agent;
+    x->request.bearer = kube_token(client, now_ms);
+    x->request.body = r->body;
+    x->deadline_ms = timeout_ms == KM_NEVER ? KM_NEVER : now_ms + timeout_ms;
+    x->head_deadline_ms = r->head_timeout_ms == 0 ? x->deadline_ms : now_ms + r->head_timeout_ms;
+    x->on_head = on_head;
+    x->on_body = on_body;
+    x->done = on_done;
+    x->ctx = r;
+}
+
+static void start_next(struct km_lane *lane)
+{
+    struct km_request *r = lane->waiting;
+    if (r == NULL || lane->active != NULL)
+        return;
+    lane->waiting = r->next;
+    r->next = NULL;
+    lane->active = r;
+    r->http_status = 0;
+    r->started_ms = lane->client->loop->now_ms;
+    lane->client->requests.value++;
+    fill_exchange(lane, r);
+    int err = km_conn_start(&lane->conn, &r->exchange, r->started_ms);
+    if (err == KM_OK)
+        return;
+    struct km_fault fault = {0};
+    (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)", km_strerror(err));
+    on_done(r, err, &fault);
+}
+
+int km_request_send(struct km_request *r, struct km_lane *lane)
+{
+    if (r->lane != NULL)
+        return KM_ERR_ARG;
+    r->lane = lane;
+    struct km_request **place = &lane->waiting;
+    while (*place != NULL && (*place)->priority <= r->priority)
+        place = &(*place)->next;
+    r->next = *place;
+    *place = r;
+    start_next(lane);
+    return KM_OK;
+}
+
+bool km_request_busy(const struct km_request *r)
+{
+    return r->lane != NULL;
+}
+
+void km_request_cancel(struct km_request *r)
+{
+    struct km_lane *lane = r->lane;
+    if (lane == NULL)
+        return;
+    if (lane->active == r) {
+        km_conn_abort(&lane->conn, KM_ERR_CANCELED, "given up by us", lane->client->loop->now_ms);
+        return;
+    }
+    for (struct km_request **place = &lane->waiting; *place != NULL; place = &(*place)->next) {
+        if (*place != r)
+            continue;
+        *place = r->next;
+        break;
+    }
+    r->lane = NULL;
+    r->on_done(r, KM_ERR_CANCELED);
+}
+
+void km_client_suspect(struct km_client *client, const char *why)
+{
+    client->suspects.value++;
+    for (uint16_t i = 0; i < client->lane_count; i++)
+        km_conn_abort(&client->lanes[i]->conn, KM_ERR_RESET, why, client->loop->now_ms);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "km_version.h"
+#include "kube_priv.h"
+#include "kubemote/km_log.h"
+
+/* client-go takes a token from a file for valid for a minute and reads again 10 s before its end. */
+#define TOKEN_FRESH_MS 50000
+
+static const char *architecture(const char *machine)
+{
+    if (strcmp(machine, "x86_64") == 0)
+        return "amd64";
+    if (strcmp(machine, "aarch64") == 0)
+        return "arm64";
+    if (strncmp(machine, "arm", 3) == 0)
+        return "arm";
+    return machine;
+}
+
+void kube_endpoint_init(struct km_client *client)
+{
+    const struct km_kubeconfig *config = client->config;
+    struct km_port_uname names = {.machine = "unknown"};
+    (void)km_port_uname(&names);
+    (void)km_slice_copy(km_slice_of(config->host), client->endpoint.host, sizeof client->endpoint.host);
+    (void)km_slice_copy(km_slice_of(config->server_name), client->endpoint.server_name,
+                        sizeof client->endpoint.server_name);
+    (void)km_slice_copy(km_slice_of(config->authority), client->host_header, sizeof client->host_header);
+    client->endpoint.port = config->port;
+    client->endpoint.tls = config->tls;
+    (void)snprintf(client->user_agent, sizeof client->user_agent, "kubemote/" KM_VERSION " (linux/%s)",
+                   architecture(names.machine));
+}
+
+static int take_token(struct km_client *client, struct km_slice text)
+{
+    text = km_slice_trim(text);
+    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+        text.len--;
+    text = km_slice_trim(text);
+    if (text.len == 0)
+        return KM_ERR_SYNTAX;
+    int err = text.len < sizeof client->token ? KM_OK : KM_ERR_TOO_LONG;
+    if (err == KM_OK) {
+        memcpy(client->token, text.ptr, text.len);
+        client->token_len = text.len;
+    }
+    return err;
+}
+
+static int read_token_file(struct km_client *client, int64_t now_ms)
+{
+    static char text[CONFIG_KM_TOKEN_BYTES] KM_POOL_STORAGE(token_text);
+    int len = km_port_file_read(client->config->token_file, text, sizeof text);
+    client->token_read_ms = now_ms;
+    if (len < 0)
+        return len;
+    int err = take_token(client, (struct km_slice){text, (size_t)len});
+    memset(text, 0, sizeof text);
+    return err;
+}
+
+int kube_token_init(struct km_client *client, struct km_fault *fault)
+{
+    const struct km_kubeconfig *config = client->config;
+    if (!config->tls)
+        return KM_OK;
+    if (config->token.len > 0 && take_token(client, config->token) != KM_OK)
+        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the token is longer than CONFIG_KM_TOKEN_BYTES (%d)",
+                            config->source, CONFIG_KM_TOKEN_BYTES);
+    if (config->token_file[0] == '\0')
+        return KM_OK;
+    int err = read_token_file(client, km_port_now_ms());
+    if (err == KM_OK || client->token_len > 0)
+        return KM_OK;
+    return km_fault_set(fault, KM_ERR_CONFIG, "token file %s can't be read: %s", config->token_file,
+                        km_strerror(err));
+}
+
+struct km_slice kube_token(struct km_client *client, int64_t now_ms)
+{
+    if (client->config->token_file[0] != '\0' && client->config->tls &&
+        now_ms - client->token_read_ms >= TOKEN_FRESH_MS) {
+        int err = read_token_file(client, now_ms);
+        if (err != KM_OK)
+            KM_WARN("The token file can't be read, the old token is kept", KM_S("file", client->config->token_file),
+                    KM_S("reason", km_strerror(err)));
+    }
+    return (struct km_slice){client->token, client->token_len};
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net_priv.h"
+
+/* Longest wait when poll itself fails, so that a broken system is not asked in a hot loop. */
+#define POLL_FAILURE_WAIT_MS 50
+
+static struct km_pool conn_pool = {.name = "conn", .size = CONFIG_KM_CONN_COUNT};
+
+void km_loop_init(struct km_loop *loop)
+{
+    loop->conn_count = 0;
+    loop->poll_failures = 0;
+    km_timers_init(&loop->timers, loop->timer_heap, CONFIG_KM_TIMER_COUNT);
+    loop->now_ms = km_port_now_ms();
+    conn_pool.used = 0;
+    km_pool_register(&conn_pool);
+    net_counters_register();
+    net_handshake_reset();
+}
+
+int km_loop_add(struct km_loop *loop, struct km_conn *conn)
+{
+    if (loop->conn_count >= CONFIG_KM_CONN_COUNT) {
+        km_pool_refuse(&conn_pool);
+        return KM_ERR_FULL;
+    }
+    km_pool_take(&conn_pool, 1);
+    loop->conns[loop->conn_count++] = conn;
+    return KM_OK;
+}
+
+/* Milliseconds until something is due, -1 = no limit. */
+static int64_t wait_ms(const struct km_loop *loop, int64_t max_wait_ms)
+{
+    int64_t at = km_timers_next(&loop->timers), wait;
+
+    for (uint16_t i = 0; i < loop->conn_count; i++) {
+        int64_t deadline = km_conn_deadline(loop->conns[i]);
+
+        if (deadline < at)
+            at = deadline;
+    }
+    if (at == KM_NEVER)
+        return max_wait_ms < 0 ? -1 : max_wait_ms;
+    wait = at > loop->now_ms ? at - loop->now_ms : 0;
+    return max_wait_ms >= 0 && max_wait_ms < wait ? max_wait_ms : wait;
+}
+
+static void wait_for_events(struct km_loop *loop, struct km_pollfd *fds, int64_t timeout_ms)
+{
+    for (uint16_t i = 0; i < loop->conn_count; i++)
+        km_conn_poll(loop->conns[i], &fds[i]);
+    if (km_port_poll(fds, loop->conn_count, timeout_ms) >= 0)
+        return;
+    loop->poll_failures++;
+    for (uint16_t i = 0; i < loop->conn_count; i++)
+        fds[i].got = 0;
+    (void)km_port_poll(NULL, 0, timeout_ms < 0 || timeout_ms > POLL_FAILURE_WAIT_MS ? POLL_FAILURE_WAIT_MS : timeout_ms);
+}
+
+void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
+{
+    struct km_pollfd fds[CONFIG_KM_CONN_COUNT] = {{0}};
+
+    loop->now_ms = km_port_now_ms();
+    wait_for_events(loop, fds, wait_ms(loop, max_wait_ms));
+    loop->now_ms = km_port_now_ms();
+    for (uint16_t i = 0; i < loop->conn_count; i++) {
+        struct km_conn *conn = loop->conns[i];
+        bool shakes_hands = conn->state == KM_CONN_HANDSHAKE;
+
+        if (fds[i].got == 0 && km_conn_deadline(conn) > loop->now_ms)
+            continue;
+        km_conn_step(conn, fds[i].got, loop->now_ms);
+        if (shakes_hands)
+            loop->now_ms = km_port_now_ms();
+    }
+    km_timers_run(&loop->timers, loop->now_ms);
+    net_counters.timers_refused.value = loop->timers.refused;
+}

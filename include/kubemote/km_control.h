@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Room control: where watch, cache and queue meet.
+ *   informer   = reflector + cache: the true picture of one collection, and a call for each change
+ *   controller = queue + worker slots: reconciles keys, never one key twice at a time
+ *   recorder   = events.k8s.io/v1 about an object, without ever holding up a reconcile
+ */
+#ifndef KM_CONTROL_H
+#define KM_CONTROL_H
+
+#include "km_cache.h"
+#include "km_queue.h"
+#include "km_watch.h"
+
+/* ---- informer ---- */
+
+enum km_change { KM_ADDED, KM_UPDATED, KM_DELETED };
+
+struct km_informer {
+    /* Set before km_informer_init; reflector's own settings too, but for sink. */
+    struct km_reflector reflector;
+    struct km_cache *cache;
+    /* old is NULL on KM_ADDED; now is NULL on KM_DELETED. Both are valid during the call only. Must not block: it puts keys on
+       queues. slot stays the object's as long as it exists. */
+    void (*on_change)(void *ctx, enum km_change change, uint16_t slot, const void *old, const void *now);
+    void (*on_synced)(void *ctx); /* the first list is complete; may be NULL */
+    void *ctx;
+
+    /* Private. */
+    bool told_synced;
+    bool full; /* an episode of refusals is under way: it was logged */
+};
+
+int km_informer_init(struct km_informer *inf, uint32_t hash_seed, struct km_fault *fault);
+void km_informer_start(struct km_informer *inf);
+void km_informer_stop(struct km_informer *inf);
+/* Every object that the server has is in the cache: the first list is complete. */
+bool km_informer_synced(const struct km_informer *inf);
+
+/* ---- controller ---- */
+
+enum km_result {
+    KM_DONE,        /* forget earlier failures */
+    KM_AGAIN_AFTER, /* forget earlier failures, come back after a while */
+    KM_BACK_OFF     /* failed: come back after the limiter's delay */
+};
+
+struct km_controller {
+    /* Set before km_controller_init. */
+    const char *name;
+    struct km_queue *queue;
+    struct km_loop *loop;
+    uint16_t workers; /* how many keys may be under way at a time */
+    /* Starts on a key. It reads the cache, may send requests, and must lead to exactly one km_controller_finish for that key,
+       now or later. */
+    void (*reconcile)(void *ctx, uint16_t key);
+    void *ctx;
+
+    /* Private. */
+    uint16_t in_flight;
+    struct km_timer timer;
+};
+
+void km_controller_init(struct km_controller *c);
+/* Something was put on the queue: look at it in this turn. */
+void km_controller_wake(struct km_controller *c);
+/* Puts the key on the queue and wakes the controller. */
+void km_controller_add(struct km_controller *c, uint16_t key);
+void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result, int64_t after_ms);
+/* No key is handed out any more; in_flight falls to 0 as reconciles finish. */
+void km_controller_shutdown(struct km_controller *c);
+bool km_controller_idle(const struct km_controller *c);
+
+/* ---- recorder ---- */
+
+struct km_reference {
+    const char *api_version, *kind, *ns, *name, *uid; /* ns "" for cluster-scoped: the event goes to "default" */
+};
+
+struct km_event {
+    char type[8], reason[32], action[32], note[200], name[64 + 24];
+    char kind[32], api_version[32], ns[64], object[254], uid[64];
+    int64_t wall_us;
+    uint8_t tries;
+};
+
+struct km_recorder {
+    /* Set before km_recorder_init. */
+    struct km_client *client;
+    struct km_lane *lane;
+    const char *controller; /* qualified name: "kubemote.io/agent" */
+    const char *instance;
+
+    /* Private. */
+    struct km_event events[CONFIG_KM_EVENT_COUNT];
+    uint16_t head, count;
+    bool sending;
+    struct km_pool pool;
+    struct km_counter sent, lost;
+    struct km_timer timer;
+    struct km_request request;
+    struct km_buf body;
+    char body_data[1536];
+};
+
+void km_recorder_init(struct km_recorder *rec);
+/* Copies everything; never waits. When CONFIG_KM_EVENT_COUNT are waiting the new one is dropped and counted. Repeated 12 times
+   at most, 10 s apart, on link failures; an answer with an error Status ends it (client-go tools/events). */
+void km_recorder_event(struct km_recorder *rec, const struct km_reference *about, bool warning, const char *reason,
+                       const char *action, const char *note);
+
+#endif

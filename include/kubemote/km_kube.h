@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Room kube: the Kubernetes API as requests. Paths and queries, credentials, metav1.Status errors, and a client that sends
+ * requests over a few kept-alive connections ("lanes"). A request lives in its caller's storage; the client owns the
+ * connections and one JSON window per lane. Nothing blocks: answers come through callbacks from the loop.
+ */
+#ifndef KM_KUBE_H
+#define KM_KUBE_H
+
+#include "km_http.h"
+#include "km_json.h"
+#include "km_kubeconfig.h"
+
+/* ---- objects ---- */
+
+/* Every kind that is cached begins with these fields, so that struct km_object can be read from any record. */
+#define KM_META_FIELDS(S)                                                                                              \
+    S(ns, "/metadata/namespace", 64)                                                                                   \
+    S(name, "/metadata/name", 254)                                                                                     \
+    S(uid, "/metadata/uid", 64)                                                                                        \
+    S(rv, "/metadata/resourceVersion", 32)
+
+struct km_object {
+    struct km_record head;
+    char ns[64], name[254], uid[64], rv[32];
+};
+
+/* What a write answers when asked for PartialObjectMetadata. */
+#define KM_META_KIND_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S)
+KM_KIND_STRUCT(meta, KM_META_KIND_FIELDS)
+extern const struct km_kind km_kind_meta;
+
+/* ---- metav1.Status ---- */
+
+#define KM_CAUSE_FIELDS(S, I, B, R, A, M) S(reason, "/reason", 64) S(message, "/message", 160)
+KM_ELEMENT_STRUCT(cause, KM_CAUSE_FIELDS)
+
+#define KM_STATUS_FIELDS(S, I, B, R, A, M)                                                                             \
+    S(status, "/status", 16)                                                                                           \
+    S(reason, "/reason", 64)                                                                                           \
+    S(message, "/message", 320)                                                                                        \
+    I(code, "/code")                                                                                                   \
+    I(retry_after_s, "/details/retryAfterSeconds")                                                                     \
+    A(causes, "/details/causes", cause, 4)
+KM_KIND_STRUCT(status, KM_STATUS_FIELDS)
+extern const struct km_kind km_kind_status;
+
+/* By reason; by code only when the reason is unknown (apimachinery's rule). */
+bool km_status_is_not_found(const struct km_status *s);
+bool km_status_is_already_exists(const struct km_status *s); /* by reason alone */
+bool km_status_is_conflict(const struct km_status *s);
+bool km_status_is_forbidden(const struct km_status *s);
+bool km_status_is_unauthorized(const struct km_status *s);
+bool km_status_is_too_many_requests(const struct km_status *s); /* by code too */
+bool km_status_is_invalid(const struct km_status *s);
+/* The resourceVersion is too old: reason Expired or Gone, code 410. List anew. */
+bool km_status_is_expired(const struct km_status *s);
+/* The resourceVersion is newer than anything that the server has (cause ResourceVersionTooLarge, or the older message). */
+bool km_status_is_too_large_rv(const struct km_status *s);
+/* Fills reason and message for an answer without a Status body, by HTTP code (client-go's table). */
+void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method);
+
+/* ---- paths ---- */
+
+struct km_resource {
+    const char *group, *version, *plural; /* group "" = core */
+};
+extern const struct km_resource km_nodes, km_pods, km_leases, km_events;
+
+/* Appends /api/v1/... or /apis/GROUP/...; ns, name and sub may be NULL. KM_ERR_ARG when a segment is ".", "..", or holds "/" or
+   "%" (nothing is sent then), KM_ERR_TOO_LONG. */
+int km_path(struct km_buf *out, const char *base_path, const struct km_resource *resource, const char *ns,
+            const char *name, const char *sub);
+/* Appends ?key=value or &key=value, escaped. */
+void km_query(struct km_buf *out, const char *key, const char *value);
+void km_query_i64(struct km_buf *out, const char *key, int64_t value);
+
+#define KM_TYPE_JSON "application/json"
+#define KM_TYPE_MERGE "application/merge-patch+json"
+#define KM_TYPE_STRATEGIC "application/strategic-merge-patch+json"
+#define KM_ACCEPT_META "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+/* ---- client ---- */
+
+struct km_request;
+struct km_client;
+
+struct km_request {
+    /* Set before km_request_send. All memory that is named here stays untouched until on_done. */
+    const char *what; /* for logs: "renew lease" */
+    enum km_http_method method;
+    char target[CONFIG_KM_TARGET_BYTES]; /* path and query, escaped, as km_path and km_query make it */
+    const char *content_type, *accept;   /* NULL: application/json */
+    struct km_slice body;
+    uint8_t priority;        /* lower goes first among those that wait for the lane */
+    int64_t timeout_ms;      /* from the first byte out to the last byte in; KM_NEVER for a watch */
+    int64_t head_timeout_ms; /* until the response head; 0 = timeout_ms */
+    const struct km_schema *schema; /* of a 2xx body; NULL = read and dropped */
+    bool stream;                    /* the body is a sequence of documents */
+    void (*on_open)(struct km_request *r); /* a 2xx head came; may be NULL */
+    int (*on_text)(struct km_request *r, bool item, struct km_slice text, bool overflow); /* see km_sieve_fn */
+    /* Exactly once. KM_OK: 2xx and the whole body. KM_ERR_STATUS: read r->status. Else: the link, see r->fault. It may send
+       the same request again. */
+    void (*on_done)(struct km_request *r, int err);
+    void *ctx;
+
+    /* Results. status and fault are valid during on_done only. */
+    uint16_t http_status;
+    const struct km_status *status;
+    const struct km_fault *fault;
+    int64_t started_ms;
+
+    /* Private. */
+    struct km_lane *lane;
+    struct km_request *next;
+    struct km_exchange exchange;
+};
+
+/* A connection, the requests that wait for it, and the window through which its answers go. */
+struct km_lane {
+    struct km_client *client;
+    struct km_conn conn;
+    struct km_request *waiting, *active;
+    bool body_failed;       /* an error answer's body was no JSON */
+    int64_t retry_after_s;  /* of the error answer's head */
+    struct km_status status; /* the error answer */
+    struct km_sieve sieve;
+    char window[CONFIG_KM_JSON_WINDOW_BYTES];
+};
+
+struct km_client {
+    const struct km_kubeconfig *config;
+    struct km_loop *loop;
+    struct km_endpoint endpoint;
+    char host_header[272];
+    char user_agent[96];
+    char token[CONFIG_KM_TOKEN_BYTES];
+    size_t token_len;
+    int64_t token_read_ms;
+    struct km_lane *lanes[CONFIG_KM_CONN_COUNT];
+    uint16_t lane_count;
+    bool link_down;        /* an episode of failing links is under way */
+    int64_t link_down_ms;  /* since when */
+    uint32_t link_failures;
+    struct km_counter requests, failures, hostile, suspects;
+};
+
+/* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
+int km_client_init(struct km_client *client, const struct km_kubeconfig *config, struct km_loop *loop,
+                   struct km_fault *fault);
+/* Adds a connection. KM_ERR_FULL. */
+int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
+/* Queues the request on the lane. KM_ERR_ARG when it is under way already. */
+int km_request_send(struct km_request *r, struct km_lane *lane);
+bool km_request_busy(const struct km_request *r);
+/* on_done is called with KM_ERR_CANCELED before this returns; harmless when not under way. */
+void km_request_cancel(struct km_request *r);
+/* Drops every connection of the client, since a dead link to one server is likely dead for all: requests under way end with
+   KM_ERR_RESET. */
+void km_client_suspect(struct km_client *client, const char *why);
+
+#endif

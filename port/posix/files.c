@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kubemote/km_port.h"
+
+static int open_error(void)
+{
+    return errno == ENOENT || errno == ENOTDIR ? KM_ERR_NOT_FOUND : KM_ERR_IO;
+}
+
+/* Up to size bytes, fewer only at the end of the file. */
+static int read_full(int fd, char *out, size_t size)
+{
+    size_t len = 0;
+
+    while (len < size) {
+        ssize_t got = read(fd, out + len, size - len);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return KM_ERR_IO;
+        if (got == 0)
+            break;
+        len += (size_t)got;
+    }
+    return (int)len;
+}
+
+int km_port_file_read(const char *path, char *out, size_t size)
+{
+    int fd, len;
+    char more;
+
+    if (size == 0 || size > INT32_MAX)
+        return KM_ERR_ARG;
+    out[0] = '\0';
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return open_error();
+    len = read_full(fd, out, size - 1);
+    if (len >= 0)
+        out[len] = '\0';
+    if (len == (int)size - 1 && read_full(fd, &more, 1) == 1)
+        len = KM_ERR_TOO_LONG;
+    close(fd);
+    return len;
+}
+
+int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t size)
+{
+    int fd, len = KM_ERR_IO;
+
+    if (size > INT32_MAX || offset > INT64_MAX)
+        return KM_ERR_ARG;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return open_error();
+    if (lseek(fd, (off_t)offset, SEEK_SET) >= 0)
+        len = read_full(fd, out, size);
+    close(fd);
+    return len;
+}
+
+int km_port_write(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t put = write(fd, data, len);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return errno == EAGAIN ? KM_AGAIN : KM_ERR_IO;
+        data += put;
+        len -= (size_t)put;
+    }
+    return KM_OK;
+}
+
+int km_port_file_replace(const char *path, const char *data, size_t len)
+{
+    char temporary[512];
+    int n = snprintf(temporary, sizeof temporary, "%s.tmp", path), fd, err;
+
+    if (n < 0 || (size_t)n >= sizeof temporary)
+        return KM_ERR_TOO_LONG;
+    /* A leftover of a crash, or a link that somebody laid there. */
+    (void)unlink(temporary);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return open_error();
+    err = km_port_write(fd, data, len);
+    /* Without fsync a power cut may leave the new name with no bytes behind it. */
+    if (err == KM_OK && fsync(fd) != 0)
+        err = KM_ERR_IO;
+    if (close(fd) != 0 && err == KM_OK)
+        err = KM_ERR_IO;
+    if (err == KM_OK && rename(temporary, path) != 0)
+        err = KM_ERR_IO;
+    if (err != KM_OK)
+        (void)unlink(temporary);
+    return err;
+}
