@@ -37,7 +37,6 @@ MBEDTLS_STAMP := $(DEPS)/stamps/mbedtls-$(SOURCE_SUITE)
 LIBYAML_STAMP := $(DEPS)/stamps/libyaml-$(SOURCE_SUITE)
 JSMN_STAMP := $(DEPS)/stamps/jsmn
 CMOCKA_STAMP := $(DEPS)/stamps/cmocka-header
-ARMHF_STAMP := $(DEPS)/stamps/armhf
 
 # Another mbedTLS 3.6 tree: make MBEDTLS_DIR=/path
 MBEDTLS_DIR ?= $(DEPS)/mbedtls
@@ -66,8 +65,10 @@ $(JSMN_STAMP):
 $(CMOCKA_STAMP):
 	@STAMP=$@ $(TOOLS)/deps.sh header $(DEPS)/include-cmocka libcmocka-dev /usr/include/cmocka.h
 
-$(ARMHF_STAMP):
-	@STAMP=$@ $(TOOLS)/deps.sh armhf $(DEPS)/armhf libcmocka0 libcmocka-dev
+define runtime_rule
+$(DEPS)/stamps/zig-$(ZIG_VERSION)-$1: | $(VENV_STAMP)
+	@STAMP=$$@ $(TOOLS)/deps.sh runtime $(DEPS)/zig-$(ZIG_VERSION)/$1 $(ZIG) $1
+endef
 
 $(addprefix $(MBEDTLS_DIR)/library/,$(MBEDTLS_SOURCES)): | $(MBEDTLS_STAMP) ;
 $(addprefix $(LIBYAML_DIR)/src/,$(LIBYAML_SOURCES)): | $(LIBYAML_STAMP) ;
@@ -93,8 +94,11 @@ $(foreach row,$(shell awk -f $(TOOLS)/closure.awk $(TOOLS)/layers.txt),\
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 COMMON_CFLAGS := -std=c11 -ffunction-sections -fdata-sections -fstack-protector-strong \
 	-ffile-prefix-map=$(abspath $(DEPS))/=deps/ -ffile-prefix-map=$(CURDIR)/= -D_DEFAULT_SOURCE
-ZIG_CFLAGS := -Os -fPIE -g0 -fno-sanitize=undefined -fomit-frame-pointer
-ZIG_LDFLAGS := -static -pie -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
+ZIG_CFLAGS := -Os -fPIE -g0 -fno-sanitize=undefined -fomit-frame-pointer -fno-asynchronous-unwind-tables
+ZIG_LDFLAGS := -static -pie --no-dynamic-linker --entry _start --gc-sections --build-id=none --hash-style=gnu \
+	--pack-dyn-relocs=relr -z relro -z now -z noseparate-code -z noexecstack
+GROUP := -Wl,--start-group
+GROUP_END := -Wl,--end-group
 GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
 # Multi-precision arithmetic takes most of a handshake: see docs/DESIGN.md for the measure.
@@ -116,8 +120,6 @@ BOARD_PREFIX :=
 BOARD_CFLAGS :=
 BOARD_LDFLAGS :=
 BOARD_EMULATOR :=
-BOARD_INCLUDES :=
-BOARD_NEEDS :=
 include board/$1/board.mk
 $1_KIND := $$(BOARD_KIND)
 $1_EMULATOR := $$(BOARD_EMULATOR)
@@ -125,8 +127,6 @@ $1_LDFLAGS := $$(BOARD_LDFLAGS)
 $1_EXTRA_CFLAGS := $$(BOARD_CFLAGS)
 $1_TARGET := $$(BOARD_TARGET)
 $1_PREFIX := $$(BOARD_PREFIX)
-$1_INCLUDES := $$(BOARD_INCLUDES)
-$1_NEEDS := $$(BOARD_NEEDS)
 endef
 $(foreach b,$(BOARDS),$(eval $(call board_load,$b)))
 
@@ -135,7 +135,8 @@ define kind_zig
 $1_CC := $(ZIG) cc -target $($1_TARGET)
 $1_AR := $(ZIG) ar
 $1_CFLAGS := $(ZIG_CFLAGS) $($1_EXTRA_CFLAGS)
-$1_LINK := $(ZIG_LDFLAGS) $($1_LDFLAGS)
+$1_RUNTIME := $(DEPS)/zig-$(ZIG_VERSION)/$($1_TARGET)
+$1_RUNTIME_STAMP := $(DEPS)/stamps/zig-$(ZIG_VERSION)-$($1_TARGET)
 endef
 define kind_gcc
 $1_CC := $($1_PREFIX)gcc
@@ -150,6 +151,15 @@ $1_CFLAGS := $($1_EXTRA_CFLAGS)
 $1_LINK := $(GCC_LDFLAGS) $($1_LDFLAGS)
 endef
 $(foreach b,$(BOARDS),$(eval $(call kind_$($b_KIND),$b)))
+
+$(foreach t,$(sort $(foreach b,$(BOARDS),$($b_TARGET))),$(eval $(call runtime_rule,$t)))
+
+# $1 board, $2 output, $3 objects, $4 archives, $5 "-s" for a program without symbols, $6 further libraries
+link_zig = $(ZIG) ld.lld -m $$(cat $($1_RUNTIME)/emulation) $(ZIG_LDFLAGS) $($1_LDFLAGS) $5 -o $2 $($1_RUNTIME)/rcrt1.o $3 \
+	$(if $4,--start-group $4 --end-group) $(addprefix $($1_RUNTIME)/,libc.a libzigc.a libcompiler_rt.a)
+link_gcc = $($1_CC) $($1_CFLAGS) -o $2 $3 $(if $4,$(GROUP) $4 $(GROUP_END)) $($1_LINK) $6
+link_clang = $(link_gcc)
+link = $(call link_$($1_KIND),$1,$2,$3,$4,$5,$6)
 
 objects = $(patsubst %.c,build/$1/obj/%.o,$2)
 room_lib = build/$1/lib/libkm_$2.a
@@ -186,11 +196,11 @@ build/$1/ready: build/$1/include/km_config.h build/$1/include/km_version.h | $(J
 	@:
 
 build/$1/obj/%.o: %.c build/$1/.flags | build/$1/include/km_config.h build/$1/include/km_version.h \
-		$(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP) $(if $($1_NEEDS),$(DEPS)/stamps/$($1_NEEDS))
+		$(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 $$<)
 	@$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/$1/include \
-		-isystem $(DEPS)/include $($1_INCLUDES) \
+		-isystem $(DEPS)/include \
 		$$(call source_flags,$$<) $$(object)
 
 # Outside code: their warnings are not ours.
@@ -214,33 +224,32 @@ $$(eval $$(call archive_rule,$1,libyaml,$(LIBYAML_SOURCES:%.c=build/$1/obj/libya
 
 # Each cmocka program links the room that its name starts with, and what that room may use: test_json_scan links json and
 # base. A name without a room links everything.
-build/$1/unit/%: build/$1/obj/tests/unit/%.o $$$$(call unit_libs,$1,$$$$*)
+build/$1/unit/%: build/$1/obj/tests/unit/%.o $$$$(call unit_libs,$1,$$$$*) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$($1_LINK) -lcmocka
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
 
-build/$1/fault/%: build/$1/obj/tests/fault/%.o $$(call fault_libs,$1)
+build/$1/fault/%: build/$1/obj/tests/fault/%.o $$(call fault_libs,$1) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$($1_LINK) -lcmocka
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
 
 build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$($1_LINK)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
 
-build/$1/kubemote.sym: $$(call agent_objects,$1)
+build/$1/kubemote.sym: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) -g -o $$@ $$^ $$($1_LINK)
-# Linked a second time rather than stripped: zig's objcopy cannot strip, and only -s gives the same bytes everywhere.
-build/$1/kubemote: $$(call agent_objects,$1)
+	@$$(call link,$1,$$@,$$^)
+# Linked a second time rather than stripped: zig's objcopy cannot strip, and binutils know this machine's kind only.
+build/$1/kubemote: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) $(if $(filter zig,$($1_KIND)),-s) -o $$@ $$^ $$($1_LINK)
+	@$$(call link,$1,$$@,$$^,,-s)
 build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c))) \
-		$$(call libs_of,$1,net json base) build/$1/lib/libkm_port_posix.a
+		$$(call libs_of,$1,net json base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$($1_CC) $$($1_CFLAGS) $(if $(filter zig,$($1_KIND)),-s) -o $$@ $$(filter %.o,$$^) -Wl,--start-group \
-		$$(filter %.a,$$^) -Wl,--end-group $$($1_LINK)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -275,3 +284,92 @@ FORCE:
 # What exists so far: a folder without sources is no error.
 all: build/$(BOARD)/libkubemote.a $(if $(wildcard agent/main.c),build/$(BOARD)/kubemote build/$(BOARD)/kubemote.sym) \
 	$(if $(wildcard tests/check/*.c),build/$(BOARD)/kubemote-check)
+
+# --- configuration -----------------------------------------------------------------------------------------------------
+
+.PHONY: menuconfig savedefconfig defconfig kconfig-lint config-docs
+CONFIG_OF_BOARD := build/$(BOARD)/.config
+
+menuconfig: $(VENV_STAMP) ## Edit BOARD's configuration for this tree (kept in build/<board>/.config)
+	@mkdir -p build/$(BOARD) && { test -e $(CONFIG_OF_BOARD) || cp board/$(BOARD)/defconfig $(CONFIG_OF_BOARD); }
+	@$(PY) $(TOOLS)/kconfig.py menu $(CONFIG_OF_BOARD)
+
+savedefconfig: $(VENV_STAMP) ## Keep BOARD's edited configuration in board/<board>/defconfig
+	@test -e $(CONFIG_OF_BOARD) || { echo "nothing to save: no $(CONFIG_OF_BOARD)"; exit 1; }
+	@$(PY) $(TOOLS)/kconfig.py save $(CONFIG_OF_BOARD) board/$(BOARD)/defconfig
+	@rm $(CONFIG_OF_BOARD)
+
+defconfig: ## Forget BOARD's edited configuration
+	@rm -f $(CONFIG_OF_BOARD)
+
+kconfig-lint: $(VENV_STAMP) ## Each capacity has a range, a unit and a full help text, and is used
+	@$(PY) $(TOOLS)/kconfig_lint.py
+
+config-docs: $(VENV_STAMP) ## Write docs/CONFIG.md from Kconfig
+	@mkdir -p docs && $(PY) $(TOOLS)/kconfig.py docs docs/CONFIG.md
+
+# --- checks of the text ------------------------------------------------------------------------------------------------
+
+C_FILES := $(sort $(wildcard include/kubemote/*.h agent/*.c agent/*/*.[ch] port/*/*.[ch] tests/*/*.[ch]))
+
+.PHONY: fmt check-fmt warnings layers
+fmt: $(VENV_STAMP) ## Format all C files
+	@$(CLANG_FORMAT) -i $(C_FILES)
+
+check-fmt: $(VENV_STAMP) ## Say which C files are not formatted
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@$(PY) $(TOOLS)/text_lint.py
+
+# The whole tree, tests included, by both compilers at the optimisation that ships.
+WARN_SOURCES := $(filter %.c,$(C_FILES))
+WARN_FLAGS := -Os $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/warnings/include -isystem $(DEPS)/include
+WARN_CC_gcc := gcc
+WARN_CC_clang := $(ZIG) cc -target x86_64-linux-gnu -fno-sanitize=undefined -isystem $(DEPS)/include-cmocka
+define warn_rules
+build/warnings/$1/%.o: %.c build/warnings/.flags | build/warnings/include/km_config.h build/warnings/include/km_version.h \
+		$(JSMN_STAMP) $(CMOCKA_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,CC      $1 $$<)
+	@$(WARN_CC_$1) $(WARN_FLAGS) $$(call source_flags,$$<) $$(object)
+endef
+$(foreach c,gcc clang,$(eval $(call warn_rules,$c)))
+
+build/warnings/include/%.h: build/linux/include/%.h
+	@mkdir -p $(@D)
+	@cmp -s $< $@ || cp $< $@
+build/warnings/.flags: FORCE
+	@mkdir -p $(@D)
+	@echo "$(subst ",,$(WARN_FLAGS))" | cmp -s - $@ || echo "$(subst ",,$(WARN_FLAGS))" >$@
+
+warnings: $(foreach c,gcc clang,$(patsubst %.c,build/warnings/$c/%.o,$(WARN_SOURCES))) ## Compile the whole tree with gcc and clang, warnings are errors
+	@echo "ok gcc: $(words $(WARN_SOURCES)) files without a warning"
+	@echo "ok clang: $(words $(WARN_SOURCES)) files without a warning"
+
+layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
+	@$(MAKE) -s $(foreach r,$(ROOMS),$(call room_lib,linux,$r)) $(foreach p,posix mbedtls,build/linux/lib/libkm_port_$p.a)
+	@$(PY) $(TOOLS)/layers.py --cc gcc --cflags "-Iinclude -Ibuild/linux/include -isystem $(DEPS)/include $(MBEDTLS_INCLUDES) $(YAML_INCLUDES) -Iagent"
+
+# --- tests -------------------------------------------------------------------------------------------------------------
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+FAULT_TESTS := $(patsubst tests/fault/%.c,%,$(sort $(wildcard tests/fault/test_*.c)))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 20
+
+# $1 board, $2 folder, $3 tests, $4 runner
+run_programs = $(MAKE) -s $(addprefix build/$1/$2/,$3) && $(TOOLS)/run_programs.sh "$4" $(addprefix build/$1/$2/,$3)
+
+.PHONY: unit fault asan valgrind arm fuzz
+unit: ## Unit tests, plain
+	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS))
+asan: ## Unit tests under ASan and UBSan
+	@$(call run_programs,linux-asan,unit,$(UNIT_TESTS))
+fault: ## Fault tests on the simulated port, under ASan and UBSan
+	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
+valgrind: ## Unit tests under valgrind
+	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS),valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
+arm: ## Unit tests as the ARM code that ships, under qemu-user
+	@$(call run_programs,armv7,unit,$(UNIT_TESTS),$(armv7_EMULATOR))
+fuzz: ## Each fuzz target for FUZZ_SECONDS (20)
+	@$(MAKE) -s $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
+	@$(TOOLS)/run_fuzz.sh $(FUZZ_SECONDS) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))

@@ -22,7 +22,8 @@ void km_buf_reset(struct km_buf *buf)
 
 void km_buf_put(struct km_buf *buf, const char *data, size_t len)
 {
-    /* What stands in the buffer is always a prefix of what was meant: after one overflow nothing follows the gap. */
+    /* What stands in the buffer is always a prefix of what was meant: after one overflow nothing
+       follows the gap. */
     if (buf->overflow || len == 0)
         return;
     if (buf->size <= buf->len || len >= buf->size - buf->len) {

@@ -12,7 +12,8 @@ uint32_t km_hash(struct km_slice key, uint32_t seed)
         hash ^= (unsigned char)key.ptr[i];
         hash *= FNV_PRIME;
     }
-    /* Tables take the low bits: FNV's last byte reaches few of them unless the high half is folded in. */
+    /* Tables take the low bits: FNV's last byte reaches few of them unless the high half is folded
+       in. */
     hash ^= hash >> 16;
     return hash;
 }

@@ -5,7 +5,8 @@
 
 #define US_PER_S INT64_C(1000000)
 #define S_PER_DAY INT64_C(86400)
-/* A Gregorian era: 400 years. Years are counted from 1 March, so that the leap day is the last of its year. */
+/* A Gregorian era: 400 years. Years are counted from 1 March, so that the leap day is the last of
+   its year. */
 #define DAYS_PER_ERA INT64_C(146097)
 #define DAYS_TO_1970 INT64_C(719468) /* from 0000-03-01 */
 
@@ -21,8 +22,7 @@ static void civil_from_days(int64_t days, struct km_civil *out)
     days += DAYS_TO_1970;
     era = floor_div(days, DAYS_PER_ERA);
     day_of_era = days - era * DAYS_PER_ERA;
-    year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     month = (5 * day_of_year + 2) / 153; /* 0 = March */
     out->day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
@@ -149,9 +149,10 @@ static int64_t offset_seconds(struct scan *s)
     }
     west = next_is(s, '-');
     expect(s, west ? '-' : '+');
-    hours = digits(s, 2, 0, 23);
+    /* One more than RFC 3339 allows: Go's time.Parse takes it, so the API server does. */
+    hours = digits(s, 2, 0, 24);
     expect(s, ':');
-    minutes = digits(s, 2, 0, 59);
+    minutes = digits(s, 2, 0, 60);
     return (west ? -60 : 60) * (int64_t)(hours * 60 + minutes);
 }
 
@@ -180,7 +181,8 @@ static void parse_fields(struct scan *s, struct km_civil *c)
     c->micros = fraction_micros(s);
 }
 
-/* RFC 3339, 5.6 and 5.7: a 60th second exists only at the end of a month in UTC; it becomes the next second. */
+/* RFC 3339, 5.6 and 5.7: a 60th second exists only at the end of a month in UTC; it becomes the
+   next second. */
 static bool leap_second_possible(int64_t seconds)
 {
     struct km_civil c;

@@ -32,8 +32,7 @@ static void sift_down(struct km_timers *timers, struct km_timer *timer, uint32_t
 
         if (child > timers->count)
             break;
-        if (child < timers->count &&
-            fires_before(timers->heap[child], timers->heap[child - 1u]))
+        if (child < timers->count && fires_before(timers->heap[child], timers->heap[child - 1u]))
             child++;
         if (!fires_before(timers->heap[child - 1u], timer))
             break;
@@ -109,7 +108,8 @@ void km_timers_run(struct km_timers *timers, int64_t now_ms)
     while (timers->count > 0) {
         struct km_timer *timer = timers->heap[0];
 
-        /* Those set during the run sort after the due ones of the same time, so the first of them ends the round. */
+        /* Those set during the run sort after the due ones of the same time, so the first of them
+           ends the round. */
         if (timer->at_ms > now_ms || timer->seq > last_seq)
             break;
         km_timer_stop(timers, timer);

@@ -4,8 +4,9 @@
 #include "kubemote/km_cache.h"
 
 /*
- * The table holds slot + 1 by linear probing. It is at most half full, so a probe always ends at an empty place. Removal
- * shifts the rest of the run back instead of leaving marks, so that probes stay short for ever.
+ * The table holds slot + 1 by linear probing. It is at most half full, so a probe always ends at an
+ * empty place. Removal shifts the rest of the run back instead of leaving marks, so that probes
+ * stay short for ever.
  */
 
 static uint32_t table_mask(const struct km_cache *cache)
@@ -93,7 +94,8 @@ static void show_spare(struct km_cache *cache, uint32_t slot)
     cache->spare = former;
 }
 
-/* Free slots are taken in turn, so that the number of a removed key comes back as late as possible. */
+/* Free slots are taken in turn, so that the number of a removed key comes back as late as possible.
+   */
 static uint16_t take_slot(struct km_cache *cache)
 {
     uint16_t slot = cache->free_at;

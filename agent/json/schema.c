@@ -27,15 +27,21 @@ uint16_t json_child_any(const struct km_schema *schema, uint16_t node)
 uint16_t json_child_of_key(const struct km_schema *schema, uint16_t node, struct km_slice key,
                            bool any)
 {
-    uint16_t child = schema->nodes[node].first_child, fallback = any ? json_child_any(schema, node) : 0;
+    uint16_t child = schema->nodes[node].first_child;
+    bool plain = memchr(key.ptr, '\\', key.len) == NULL;
 
     for (; child != 0; child = schema->nodes[child].next) {
         const struct km_schema_node *at = &schema->nodes[child];
 
-        if (at->segment != NULL && json_segment_is(at->segment, at->segment_len, key))
+        /* A pointer's escapes only make it longer than the name, so most children are ruled out by their length. */
+        if (at->segment == NULL || (plain && at->segment_len < key.len))
+            continue;
+        if (plain && key.len > 0 && at->segment[0] != key.ptr[0] && at->segment[0] != '~')
+            continue;
+        if (json_segment_is(at->segment, at->segment_len, key))
             return child;
     }
-    return fallback;
+    return any ? json_child_any(schema, node) : 0;
 }
 
 uint16_t json_child_of_place(const struct km_schema *schema, uint16_t node, uint32_t place)
@@ -263,13 +269,15 @@ static int find_items(struct km_schema *schema)
     return depth >= KM_SCHEMA_DEPTH ? KM_ERR_ARG : err;
 }
 
-/* Elements by place and elements as a whole can't be told apart in the pruned text. */
+/* Elements by place and elements as a whole can't be told apart in the pruned text; delivered ones are not kept in it. */
 static bool ambiguous(const struct km_schema *schema, uint16_t node)
 {
-    bool whole = (schema->nodes[node].types & JSON_TYPE_BIT(KM_F_ARRAY)) != 0 ||
-                 json_is_items(schema, node);
+    unsigned types = schema->nodes[node].types;
+    bool array = (types & JSON_TYPE_BIT(KM_F_ARRAY)) != 0, items = json_is_items(schema, node);
 
-    return whole && schema->nodes[node].numbered;
+    if (items && (array || (types & JSON_TYPE_BIT(KM_F_RAW)) != 0))
+        return true;
+    return (array || items) && schema->nodes[node].numbered;
 }
 
 int km_schema_init(struct km_schema *schema, const struct km_schema_part *parts, uint8_t part_count,

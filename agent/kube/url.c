@@ -61,7 +61,7 @@ static const char *take_port(struct km_slice text, struct km_url *out)
 static const char *take_zone(struct km_slice zone, struct km_url *out)
 {
     /* RFC 6874 writes the percent sign before the zone as %25; many people do not. */
-    if (zone.len > 2 && memcmp(zone.ptr, "25", 2) == 0)
+    if (zone.len >= 2 && memcmp(zone.ptr, "25", 2) == 0)
         zone = cut_after(zone, 2);
     if (zone.len == 0)
         return "the zone behind % is empty";
@@ -69,7 +69,8 @@ static const char *take_zone(struct km_slice zone, struct km_url *out)
         if (!is_alnum(zone.ptr[i]) && strchr("-._", zone.ptr[i]) == NULL)
             return "the zone behind % has a character that no interface name has";
     }
-    return km_slice_copy(zone, out->zone, sizeof out->zone) == KM_OK ? NULL : "the zone is too long";
+    return km_slice_copy(zone, out->zone, sizeof out->zone) == KM_OK ? NULL
+                                                                     : "the zone is too long";
 }
 
 /* [v6], [v6%zone], then :port or nothing. */
@@ -198,7 +199,8 @@ int km_url_parse(struct km_slice text, struct km_url *out, struct km_fault *faul
     struct km_slice authority = cut_before(rest, slash);
     if (find_any(authority, "@") < authority.len)
         return bad(km_slice_of("..."), fault, "user information in the URL is not supported");
-    why = authority.len > 0 && authority.ptr[0] == '[' ? take_bracketed(authority, out) : take_name(authority, out);
+    why = authority.len > 0 && authority.ptr[0] == '[' ? take_bracketed(authority, out)
+                                                       : take_name(authority, out);
     if (why == NULL)
         why = take_path(cut_after(rest, slash), out);
     if (why == NULL && bare && out->base_path[0] != '\0')

@@ -72,7 +72,8 @@ const char *km_file_problem(int err, int system_error)
     return system_error == ELOOP ? "too many symbolic links" : "it cannot be read";
 }
 
-static int fail_at(const struct km_yaml *doc, size_t line, struct km_fault *fault, const char *format, va_list args)
+static int fail_at(const struct km_yaml *doc, size_t line, struct km_fault *fault,
+                   const char *format, va_list args)
 {
     char words[sizeof fault->text];
 
@@ -80,11 +81,12 @@ static int fail_at(const struct km_yaml *doc, size_t line, struct km_fault *faul
         words[0] = '\0';
     if (line == 0)
         return km_fault_set(fault, KM_ERR_CONFIG, "%s: %s", km_path_tail(doc->name), words);
-    return km_fault_set(fault, KM_ERR_CONFIG, "%s:%lu: %s", km_path_tail(doc->name), (unsigned long)line, words);
+    return km_fault_set(fault, KM_ERR_CONFIG, "%s:%lu: %s", km_path_tail(doc->name),
+                        (unsigned long)line, words);
 }
 
-int km_yaml_error(const struct km_yaml *doc, const struct km_yaml_node *node, struct km_fault *fault,
-                  const char *format, ...)
+int km_yaml_error(const struct km_yaml *doc, const struct km_yaml_node *node,
+                  struct km_fault *fault, const char *format, ...)
 {
     va_list args;
 
@@ -94,7 +96,8 @@ int km_yaml_error(const struct km_yaml *doc, const struct km_yaml_node *node, st
     return err;
 }
 
-__attribute__((format(printf, 3, 4))) static int build_error(const struct builder *b, const yaml_mark_t *mark,
+__attribute__((format(printf, 3, 4))) static int build_error(const struct builder *b,
+                                                             const yaml_mark_t *mark,
                                                              const char *format, ...)
 {
     va_list args;
@@ -109,8 +112,9 @@ __attribute__((format(printf, 3, 4))) static int build_error(const struct builde
 
 static int work_full(const struct builder *b)
 {
-    return build_error(b, NULL, "the file needs more than %d bytes of work memory (CONFIG_KM_CONFIG_WORK_BYTES)",
-                       CONFIG_KM_CONFIG_WORK_BYTES);
+    return build_error(
+        b, NULL, "the file needs more than %d bytes of work memory (CONFIG_KM_CONFIG_WORK_BYTES)",
+        CONFIG_KM_CONFIG_WORK_BYTES);
 }
 
 static void work_reset(void)
@@ -124,7 +128,8 @@ static void work_reset(void)
 
 static struct km_yaml_node *take_node(void)
 {
-    size_t at = (work_low + _Alignof(struct km_yaml_node) - 1) & ~(_Alignof(struct km_yaml_node) - 1);
+    size_t at =
+        (work_low + _Alignof(struct km_yaml_node) - 1) & ~(_Alignof(struct km_yaml_node) - 1);
 
     if (at > work_high || sizeof(struct km_yaml_node) > work_high - at)
         return NULL;
@@ -190,7 +195,8 @@ static int add_key(struct builder *b, const yaml_event_t *event)
     return KM_OK;
 }
 
-static int add_node(struct builder *b, const yaml_event_t *event, uint8_t kind, struct km_yaml_node **out)
+static int add_node(struct builder *b, const yaml_event_t *event, uint8_t kind,
+                    struct km_yaml_node **out)
 {
     struct km_yaml_node *node = take_node();
     if (node == NULL)
@@ -226,7 +232,8 @@ static int add_scalar(struct builder *b, const yaml_event_t *event)
         return build_error(b, &event->start_mark, "anchors and aliases are not supported");
     if (!tag_is_known(event->data.scalar.tag, YAML_STR_TAG))
         return build_error(b, &event->start_mark, "tags are not supported");
-    if (b->depth > 0 && b->frames[b->depth - 1].container->kind == KM_YAML_MAP && !b->frames[b->depth - 1].has_key)
+    if (b->depth > 0 && b->frames[b->depth - 1].container->kind == KM_YAML_MAP &&
+        !b->frames[b->depth - 1].has_key)
         return add_key(b, event);
     int err = add_node(b, event, KM_YAML_SCALAR, &node);
     if (err != KM_OK)
@@ -251,8 +258,10 @@ static int open_container(struct builder *b, const yaml_event_t *event, uint8_t 
         return build_error(b, &event->start_mark, "tags are not supported");
     if (b->depth == KM_YAML_DEPTH)
         return build_error(b, &event->start_mark, "nested deeper than %d levels", KM_YAML_DEPTH);
-    if (b->depth > 0 && b->frames[b->depth - 1].container->kind == KM_YAML_MAP && !b->frames[b->depth - 1].has_key)
-        return build_error(b, &event->start_mark, "a key must be a plain value, not a map or a list");
+    if (b->depth > 0 && b->frames[b->depth - 1].container->kind == KM_YAML_MAP &&
+        !b->frames[b->depth - 1].has_key)
+        return build_error(b, &event->start_mark,
+                           "a key must be a plain value, not a map or a list");
     int err = add_node(b, event, kind, &node);
     if (err != KM_OK)
         return err;
@@ -260,7 +269,8 @@ static int open_container(struct builder *b, const yaml_event_t *event, uint8_t 
     return KM_OK;
 }
 
-static int take_event(struct builder *b, const yaml_event_t *event, enum km_yaml_documents documents)
+static int take_event(struct builder *b, const yaml_event_t *event,
+                      enum km_yaml_documents documents)
 {
     switch (event->type) {
     case YAML_ALIAS_EVENT:
@@ -276,7 +286,9 @@ static int take_event(struct builder *b, const yaml_event_t *event, enum km_yaml
         b->depth--;
         return KM_OK;
     case YAML_DOCUMENT_START_EVENT:
-        return b->root == NULL ? KM_OK : build_error(b, &event->start_mark, "more than one document in the file");
+        return b->root == NULL
+                   ? KM_OK
+                   : build_error(b, &event->start_mark, "more than one document in the file");
     case YAML_DOCUMENT_END_EVENT:
         b->done = documents == KM_YAML_FIRST_DOCUMENT;
         return KM_OK;
@@ -310,8 +322,8 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
         return build_error(b, &mark, "%s", problem);
     }
     if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
-        return build_error(b, &parser->problem_mark, "%s, %s that begins in line %lu", problem, parser->context,
-                           (unsigned long)parser->context_mark.line + 1);
+        return build_error(b, &parser->problem_mark, "%s, %s that begins in line %lu", problem,
+                           parser->context, (unsigned long)parser->context_mark.line + 1);
     if (parser->context != NULL)
         return build_error(b, &parser->problem_mark, "%s, %s", problem, parser->context);
     return build_error(b, &parser->problem_mark, "%s", problem);
@@ -354,20 +366,23 @@ static int parse_busy(struct km_yaml *doc, struct km_slice text, enum km_yaml_do
     return KM_OK;
 }
 
-int km_yaml_parse(struct km_yaml *doc, const char *name, struct km_slice text, enum km_yaml_documents documents,
-                  struct km_fault *fault)
+int km_yaml_parse(struct km_yaml *doc, const char *name, struct km_slice text,
+                  enum km_yaml_documents documents, struct km_fault *fault)
 {
     if (work_busy)
-        return km_fault_set(fault, KM_ERR_REENTRANT, "%s: another file is being read", km_path_tail(name));
+        return km_fault_set(fault, KM_ERR_REENTRANT, "%s: another file is being read",
+                            km_path_tail(name));
     work_busy = true;
     *doc = (struct km_yaml){.name = name};
     return parse_busy(doc, text, documents, fault);
 }
 
-int km_yaml_load(struct km_yaml *doc, const char *path, enum km_yaml_documents documents, struct km_fault *fault)
+int km_yaml_load(struct km_yaml *doc, const char *path, enum km_yaml_documents documents,
+                 struct km_fault *fault)
 {
     if (work_busy)
-        return km_fault_set(fault, KM_ERR_REENTRANT, "%s: another file is being read", km_path_tail(path));
+        return km_fault_set(fault, KM_ERR_REENTRANT, "%s: another file is being read",
+                            km_path_tail(path));
     work_busy = true;
     *doc = (struct km_yaml){.name = path};
     errno = 0;
@@ -377,10 +392,11 @@ int km_yaml_load(struct km_yaml *doc, const char *path, enum km_yaml_documents d
         work_touched = len == KM_ERR_NOT_FOUND ? 0 : sizeof work;
         work_reset();
         if (len == KM_ERR_TOO_LONG)
-            return km_fault_set(fault, KM_ERR_CONFIG, "%s: larger than %d bytes (CONFIG_KM_CONFIG_WORK_BYTES)",
+            return km_fault_set(fault, KM_ERR_CONFIG,
+                                "%s: larger than %d bytes (CONFIG_KM_CONFIG_WORK_BYTES)",
                                 km_path_tail(path), CONFIG_KM_CONFIG_WORK_BYTES);
-        return km_fault_set(fault, len == KM_ERR_NOT_FOUND ? len : KM_ERR_CONFIG, "%s: %s", km_path_tail(path),
-                            km_file_problem(len, system_error));
+        return km_fault_set(fault, len == KM_ERR_NOT_FOUND ? len : KM_ERR_CONFIG, "%s: %s",
+                            km_path_tail(path), km_file_problem(len, system_error));
     }
     work_low = work_touched = (size_t)len + 1;
     return parse_busy(doc, (struct km_slice){work, (size_t)len}, documents, fault);
@@ -407,8 +423,8 @@ const struct km_yaml_node *km_yaml_get(const struct km_yaml_node *map, const cha
     return NULL;
 }
 
-int km_yaml_string(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what, struct km_slice *out,
-                   struct km_fault *fault)
+int km_yaml_string(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what,
+                   struct km_slice *out, struct km_fault *fault)
 {
     if (node->kind != KM_YAML_SCALAR)
         return km_yaml_error(doc, node, fault, "%s: expected a text", what);
@@ -418,8 +434,8 @@ int km_yaml_string(const struct km_yaml *doc, const struct km_yaml_node *node, c
     return KM_OK;
 }
 
-int km_yaml_bool(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what, bool *out,
-                 struct km_fault *fault)
+int km_yaml_bool(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what,
+                 bool *out, struct km_fault *fault)
 {
     if (node->kind != KM_YAML_SCALAR || !node->plain ||
         !(km_slice_eq_str(node->text, "true") || km_slice_eq_str(node->text, "false")))
@@ -428,8 +444,8 @@ int km_yaml_bool(const struct km_yaml *doc, const struct km_yaml_node *node, con
     return KM_OK;
 }
 
-int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what, int64_t min, int64_t max,
-                int64_t *out, struct km_fault *fault)
+int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what,
+                int64_t min, int64_t max, int64_t *out, struct km_fault *fault)
 {
     char show[KM_YAML_SHOW_SIZE];
     struct km_slice digits = node->text;
@@ -448,8 +464,8 @@ int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, cons
     if (minus)
         number = -number;
     if (err != KM_OK || number < min || number > max)
-        return km_yaml_error(doc, node, fault, "%s: %s is out of range, %lld to %lld is possible", what,
-                             km_yaml_show(node->text, show), (long long)min, (long long)max);
+        return km_yaml_error(doc, node, fault, "%s: %s is out of range, %lld to %lld is possible",
+                             what, km_yaml_show(node->text, show), (long long)min, (long long)max);
     *out = number;
     return KM_OK;
 }

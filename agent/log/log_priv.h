@@ -16,14 +16,16 @@ void km_log_line_put(struct km_log_line *line, const char *data, size_t len);
 void km_log_line_puts(struct km_log_line *line, const char *text);
 
 /*
- * Text in double quotes as Go's strconv.Quote writes it: \a \b \f \n \r \t \v \\ \", \xNN for other control characters and
- * for each byte that is no UTF-8, \uNNNN and \UNNNNNNNN for code points that Go does not hold printable. The open and the
- * closing quote are the caller's, so that a text in parts can be written part by part (parts must not split a character).
+ * Text in double quotes as Go's strconv.Quote writes it: \a \b \f \n \r \t \v \\ \", \xNN for other
+ * control characters and for each byte that is no UTF-8, \uNNNN and \UNNNNNNNN for code points that
+ * Go does not hold printable. The open and the closing quote are the caller's, so that a text in
+ * parts can be written part by part (parts must not split a character).
  */
 void km_log_line_escape(struct km_log_line *line, struct km_slice text);
 
-/* Lengths of alternating runs from U+0080: not printable, printable, and so on; 7 bits a byte, low bits first, bit 7 set
-   where another byte follows. What lies behind the last run is not printable. */
+/* Lengths of alternating runs from U+0080: not printable, printable, and so on; 7 bits a byte, low
+   bits first, bit 7 set where another byte follows. What lies behind the last run is not printable.
+   */
 extern const uint8_t km_log_printable[];
 extern const size_t km_log_printable_len;
 

@@ -48,8 +48,8 @@ static bool is_tail(unsigned char c)
 }
 
 /*
- * The length of the character at the start of text (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), or 0 when
- * its first byte belongs to none.
+ * The length of the character at the start of text (RFC 3629: no overlong forms, no surrogates, at
+ * most U+10FFFF), or 0 when its first byte belongs to none.
  */
 static size_t decode(struct km_slice text, uint32_t *rune)
 {

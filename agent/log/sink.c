@@ -4,7 +4,8 @@
 
 #define QUARTER_HOUR_US (INT64_C(900) * 1000000)
 
-/* One place in the source. `file` is compared as a pointer: it is the literal that __FILE__ made there. */
+/* One place in the source. `file` is compared as a pointer: it is the literal that __FILE__ made
+   there. */
 struct site {
     const char *file;
     int line;
@@ -57,7 +58,8 @@ static struct site *find_site(const struct km_log_record *record)
     }
     if (oldest->file != NULL)
         km_pool_refuse(&site_pool);
-    /* The bucket stays: places that take turns in too small a table must not get a fresh one each time. */
+    /* The bucket stays: places that take turns in too small a table must not get a fresh one each
+       time. */
     oldest->file = record->file;
     oldest->line = record->line;
     oldest->suppressed = 0;

@@ -100,12 +100,13 @@ static void skip_address(struct km_conn *c)
         c->addr_next++;
 }
 
-void net_fail(struct km_conn *c, int err, const char *what)
+void net_fail(struct km_conn *c, int err, const char *what, const char *why)
 {
     char where[NET_WHERE_SIZE];
+    bool has_why = why != NULL && why[0] != '\0';
 
     net_where(c, where, sizeof where);
-    (void)km_fault_set(&c->fault, err, "%s %s", where, what);
+    (void)km_fault_set(&c->fault, err, "%s %s%s%s", where, what, has_why ? ": " : "", has_why ? why : "");
     if (err == KM_ERR_TIMEOUT)
         net_counters.timeouts.value++;
     skip_address(c);
@@ -250,7 +251,7 @@ static void try_addresses(struct km_conn *c, int64_t now_ms)
         note_connect_failure(c, err);
     }
     /* Several addresses: the words tell of one. */
-    net_fail(c, c->fault.code, "can't be connected");
+    net_fail(c, c->fault.code, "can't be connected", NULL);
 }
 
 static void step_resolve(struct km_conn *c, int64_t now_ms)
@@ -277,7 +278,7 @@ static void step_resolve(struct km_conn *c, int64_t now_ms)
     else
         (void)km_fault_set(&c->fault, err, "the name %.120s can't be resolved: %s", c->endpoint->host,
                            err == KM_ERR_TIMEOUT ? "no name server answered" : km_strerror(err));
-    net_fail(c, c->fault.code, "");
+    net_fail(c, c->fault.code, "can't be resolved", NULL);
 }
 
 static void step_connect(struct km_conn *c, uint8_t got, int64_t now_ms)
@@ -303,7 +304,7 @@ static void fail_handshake(struct km_conn *c, int err, const char *why)
     net_counters.handshake_failures.value++;
     net_where(c, where, sizeof where);
     (void)km_fault_set(&c->fault, err, "TLS handshake with %s failed: %s", where, why);
-    net_fail(c, err, "");
+    net_fail(c, err, "failed in the TLS handshake", NULL);
 }
 
 static void step_handshake(struct km_conn *c, uint8_t got, int64_t now_ms)
@@ -368,7 +369,7 @@ static void check_deadlines(struct km_conn *c, int64_t now_ms)
         net_counters.handshake_failures.value++;
     /* What an earlier address said is not why this one is given up. */
     km_fault_clear(&c->fault);
-    net_fail(c, KM_ERR_TIMEOUT, what);
+    net_fail(c, KM_ERR_TIMEOUT, what, NULL);
 }
 
 void km_conn_step(struct km_conn *c, uint8_t got, int64_t now_ms)

@@ -66,19 +66,34 @@ static void send_some(struct km_conn *c)
 
 /* ---- receiving ---- */
 
+static const char *tls_reason(const struct km_conn *c)
+{
+    return c->tls != NULL ? km_tls_reason(c->tls) : NULL;
+}
+
+static const char *reason(const struct km_conn *c, int err)
+{
+    const char *text = tls_reason(c);
+
+    return text != NULL && text[0] != '\0' ? text : km_strerror(err);
+}
+
+static bool is_closing(int err)
+{
+    return err == KM_EOF || err == KM_ERR_RESET || err == KM_ERR_TRUNCATED || err == KM_ERR_IO;
+}
+
 /* The link is gone and not one byte of an answer came. */
 static void fail_unanswered(struct km_conn *c, int err)
 {
-    if (err == KM_EOF || err == KM_ERR_IO)
-        err = KM_ERR_RESET;
-    if (err != KM_ERR_RESET) {
-        net_fail(c, err, km_strerror(err));
+    if (!is_closing(err)) {
+        net_fail(c, err, "did not answer", reason(c, err));
     } else if (c->reused) {
         net_counters.stale.value++;
         c->stale = true;
-        net_fail(c, err, "had closed the connection that was kept from an earlier request");
+        net_fail(c, KM_ERR_RESET, "had closed the connection that was kept from an earlier request", NULL);
     } else {
-        net_fail(c, err, "closed the connection without an answer");
+        net_fail(c, KM_ERR_RESET, "closed the connection without an answer", tls_reason(c));
     }
 }
 
@@ -95,21 +110,19 @@ static void link_ended(struct km_conn *c, int err)
             return;
         }
     }
-    net_fail(c, err, err == KM_ERR_TRUNCATED || err == KM_ERR_RESET ? "closed the connection in the middle of an answer"
-                                                                  : km_strerror(err));
+    if (is_closing(err))
+        net_fail(c, err, "closed the connection in the middle of an answer", tls_reason(c));
+    else
+        net_fail(c, err, "stopped in the middle of an answer", reason(c, err));
 }
 
 static void refuse_answer(struct km_conn *c, int err)
 {
-    char where[NET_WHERE_SIZE];
-
     if (err == KM_ERR_TOO_LONG)
         net_counters.head_too_large.value++;
     else
         net_counters.answers_refused.value++;
-    net_where(c, where, sizeof where);
-    (void)km_fault_set(&c->fault, err, "%s sent a malformed HTTP answer: %s", where, c->parser.error);
-    net_fail(c, err, "");
+    net_fail(c, err, "sent a malformed HTTP answer", c->parser.error);
 }
 
 static int take_event(struct km_conn *c, int event, struct km_slice body)
@@ -149,7 +162,7 @@ static bool deliver(struct km_conn *c, struct km_slice in)
         if (c->round != round)
             return false;
         if (err < 0) {
-            net_fail(c, err, "sent an answer that can't be used");
+            net_fail(c, err, "sent an answer that can't be used", km_strerror(err));
             return false;
         }
     }

@@ -28,8 +28,9 @@ void net_where(const struct km_conn *c, char *out, size_t out_size);
 
 /* ---- conn.c, for conn_io.c ---- */
 
-/* Closes the link and ends the exchange with err. The words are set unless the fault holds some already. */
-void net_fail(struct km_conn *c, int err, const char *what) __attribute__((nonnull));
+/* Closes the link and ends the exchange with err. The words become "WHERE what: why" unless the fault holds some already;
+   `why` may be NULL or empty. */
+void net_fail(struct km_conn *c, int err, const char *what, const char *why);
 /* The whole answer came: the link stays open when `reusable`. */
 void net_complete(struct km_conn *c, bool reusable);
 /* Closes the link; the exchange waits for a new one. */

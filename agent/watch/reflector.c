@@ -101,7 +101,7 @@ static const struct km_object *as_object(const void *record)
     return record;
 }
 
-static void on_bookmark(struct km_reflector *r, const struct watch_event *event, const struct km_object *object)
+static void on_bookmark(struct km_reflector *r, const struct km_watch_event *event, const struct km_object *object)
 {
     if (object->rv[0] == '\0')
         return;
@@ -132,7 +132,7 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
     return KM_ERR_STATUS;
 }
 
-static int on_object_event(struct km_reflector *r, const struct watch_event *event, const struct km_object *object)
+static int on_object_event(struct km_reflector *r, const struct km_watch_event *event, const struct km_object *object)
 {
     if (object->name[0] == '\0' || object->rv[0] == '\0') {
         r->skipped.value++;
@@ -166,7 +166,7 @@ static int skip_oversize(struct km_reflector *r, const char *what)
 
 static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
 {
-    struct watch_event event;
+    struct km_watch_event event;
     struct km_status *status = &r->lane->status;
     void *record = r->sink.spare(r->sink.ctx);
     void *dest[] = {&event, status, record};
@@ -195,7 +195,7 @@ static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
 
 static int on_page_end(struct km_reflector *r, struct km_slice text, bool overflow)
 {
-    struct watch_list list;
+    struct km_watch_list list;
     void *dest[] = {&list, NULL};
     if (overflow)
         return KM_ERR_TOO_LONG;
@@ -522,10 +522,10 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     name_counter(r, 2, &r->events_total, "events");
     name_counter(r, 3, &r->skipped, "skipped");
     name_counter(r, 4, &r->refused, "refused");
-    r->event_parts[0] = (struct km_schema_part){"", &watch_kind_event};
+    r->event_parts[0] = (struct km_schema_part){"", &km_kind_watch_event};
     r->event_parts[1] = (struct km_schema_part){"/object", &km_kind_status};
     r->event_parts[2] = (struct km_schema_part){"/object", r->kind};
-    r->list_parts[0] = (struct km_schema_part){"", &watch_kind_list};
+    r->list_parts[0] = (struct km_schema_part){"", &km_kind_watch_list};
     r->list_parts[1] = (struct km_schema_part){"/items", r->kind};
     int err = km_schema_init(&r->events, r->event_parts, 3, NULL, r->event_nodes, CONFIG_KM_JSON_NODE_COUNT);
     if (err == KM_OK)

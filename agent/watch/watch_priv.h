@@ -9,20 +9,14 @@
 #define WATCH_EVENT_FIELDS(S, I, B, R, A, M)                                                                           \
     S(type, "/type", 16)                                                                                               \
     S(initial_end, "/object/metadata/annotations/k8s.io~1initial-events-end", 8)
-struct watch_event {
-    struct km_record head;
-    WATCH_EVENT_FIELDS(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_)
-};
-extern const struct km_kind watch_kind_event;
+KM_KIND_STRUCT(watch_event, WATCH_EVENT_FIELDS)
+extern const struct km_kind km_kind_watch_event;
 
 /* What stands around the items of a list. */
 #define WATCH_LIST_FIELDS(S, I, B, R, A, M)                                                                            \
     S(rv, "/metadata/resourceVersion", 32)                                                                             \
     S(continue_token, "/metadata/continue", CONFIG_KM_CONTINUE_BYTES)
-struct watch_list {
-    struct km_record head;
-    WATCH_LIST_FIELDS(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_)
-};
-extern const struct km_kind watch_kind_list;
+KM_KIND_STRUCT(watch_list, WATCH_LIST_FIELDS)
+extern const struct km_kind km_kind_watch_list;
 
 #endif

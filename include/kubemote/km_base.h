@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Room base: what every other room stands on. Status codes, slices, a bounded string builder, hash, ring, bitmap, timer
- * heap, calendar time, jitter, counters and the log front. Nothing here does I/O, allocates or blocks; nothing here knows
- * HTTP or Kubernetes. All storage is the caller's.
+ * Room base: what every other room stands on. Status codes, slices, a bounded string builder, hash,
+ * ring, bitmap, timer heap, calendar time, jitter, counters and the log front. Nothing here does
+ * I/O, allocates or blocks; nothing here knows HTTP or Kubernetes. All storage is the caller's.
  */
 #ifndef KM_BASE_H
 #define KM_BASE_H
@@ -14,8 +14,8 @@
 #include "km_config.h"
 
 /*
- * Results. 0 or a positive count is success; negative is one of these. KM_AGAIN (nothing now, try later) and KM_EOF (an
- * orderly end) are not failures and are never mixed up with 0.
+ * Results. 0 or a positive count is success; negative is one of these. KM_AGAIN (nothing now, try
+ * later) and KM_EOF (an orderly end) are not failures and are never mixed up with 0.
  */
 enum km_err {
     KM_OK = 0,
@@ -37,11 +37,12 @@ enum km_err {
     KM_ERR_NAME = -16,        /* the name does not resolve */
     KM_ERR_TLS = -17,         /* handshake or record failure */
     KM_ERR_CERT = -18,        /* the server's certificate was not accepted */
-    KM_ERR_TLS_MEMORY = -19,  /* the TLS arena or its slots are exhausted (a chain too large, too many links) */
-    KM_ERR_STATUS = -20,      /* the server answered with an error Status: read it */
-    KM_ERR_CANCELED = -21,    /* the caller gave up */
-    KM_ERR_REENTRANT = -22,   /* a blocking call from inside a callback */
-    KM_ERR_NOT_FOUND = -23,   /* no such key, file, member */
+    KM_ERR_TLS_MEMORY =
+        -19, /* the TLS arena or its slots are exhausted (a chain too large, too many links) */
+    KM_ERR_STATUS = -20,    /* the server answered with an error Status: read it */
+    KM_ERR_CANCELED = -21,  /* the caller gave up */
+    KM_ERR_REENTRANT = -22, /* a blocking call from inside a callback */
+    KM_ERR_NOT_FOUND = -23, /* no such key, file, member */
 };
 
 /* A short English name of a code, for logs. Total: unknown codes give "unknown error". */
@@ -49,21 +50,25 @@ const char *km_strerror(int err);
 
 /* Classes of failure: what the caller should do. */
 bool km_err_is_link(int err); /* the connection is gone or never came: back off and connect again */
-bool km_err_is_hostile(int err); /* the peer sent what it must not: drop the link, count, back off */
-bool km_err_is_fatal(int err);   /* a person must act: configuration or misuse */
+bool km_err_is_hostile(
+    int err);                  /* the peer sent what it must not: drop the link, count, back off */
+bool km_err_is_fatal(int err); /* a person must act: configuration or misuse */
 
-/* A failure with its reason in words. The first reason wins: later km_fault_set calls on a set fault change nothing. */
+/* A failure with its reason in words. The first reason wins: later km_fault_set calls on a set
+   fault change nothing. */
 struct km_fault {
     int code;
     char text[256];
 };
 
 void km_fault_clear(struct km_fault *fault);
-/* Formats like snprintf, bounded; returns `code`, so that `return km_fault_set(...)` reads well. `fault` may be NULL. */
+/* Formats like snprintf, bounded; returns `code`, so that `return km_fault_set(...)` reads well.
+   `fault` may be NULL. */
 int km_fault_set(struct km_fault *fault, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Bytes that somebody else owns: pointer and length, not NUL-terminated. Valid as long as the owner says. */
+/* Bytes that somebody else owns: pointer and length, not NUL-terminated. Valid as long as the owner
+   says. */
 struct km_slice {
     const char *ptr;
     size_t len;
@@ -80,9 +85,9 @@ int km_slice_to_u64(struct km_slice a, uint64_t *out);
 int km_slice_copy(struct km_slice a, char *out, size_t out_size);
 
 /*
- * Bounded string builder over the caller's storage. Always NUL-terminated when size > 0. Text that does not fit sets
- * `overflow` and is left out as a whole call, as is all that follows until reset: the text is always a prefix of what was
- * meant. Check `overflow` once at the end.
+ * Bounded string builder over the caller's storage. Always NUL-terminated when size > 0. Text that
+ * does not fit sets `overflow` and is left out as a whole call, as is all that follows until reset:
+ * the text is always a prefix of what was meant. Check `overflow` once at the end.
  */
 struct km_buf {
     char *data;
@@ -99,10 +104,12 @@ void km_buf_puts(struct km_buf *buf, const char *text);
 void km_buf_put_slice(struct km_buf *buf, struct km_slice text);
 void km_buf_put_u64(struct km_buf *buf, uint64_t value);
 void km_buf_put_i64(struct km_buf *buf, int64_t value);
-void km_buf_printf(struct km_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void km_buf_printf(struct km_buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 struct km_slice km_buf_slice(const struct km_buf *buf);
 
-/* FNV-1a, 32 bit, with a seed that the process draws once, so that outsiders can't choose colliding keys. */
+/* FNV-1a, 32 bit, with a seed that the process draws once, so that outsiders can't choose colliding
+   keys. */
 uint32_t km_hash(struct km_slice key, uint32_t seed);
 
 /* Bits in the caller's words. No bounds check: index < bits given at definition. */
@@ -118,15 +125,16 @@ struct km_ring {
 };
 
 void km_ring_init(struct km_ring *ring, uint16_t *items, uint16_t size);
-int km_ring_put(struct km_ring *ring, uint16_t item); /* KM_ERR_FULL */
+int km_ring_put(struct km_ring *ring, uint16_t item);   /* KM_ERR_FULL */
 int km_ring_take(struct km_ring *ring, uint16_t *item); /* KM_AGAIN when empty */
 
-/* Monotonic time is int64_t milliseconds since an arbitrary start; it never wraps in practice and never goes back. */
+/* Monotonic time is int64_t milliseconds since an arbitrary start; it never wraps in practice and
+   never goes back. */
 #define KM_NEVER INT64_MAX
 
 /*
- * Timers: a binary heap of pointers to timers that live in their owners. A timer fires once; its callback may set it
- * again. Owner of the memory: the caller, as long as the timer is set.
+ * Timers: a binary heap of pointers to timers that live in their owners. A timer fires once; its
+ * callback may set it again. Owner of the memory: the caller, as long as the timer is set.
  */
 struct km_timer {
     int64_t at_ms;
@@ -145,13 +153,14 @@ struct km_timers {
 };
 
 void km_timers_init(struct km_timers *timers, struct km_timer **heap, uint16_t size);
-/* Sets or moves the timer; KM_NEVER stops it. A past time means the next run. KM_ERR_FULL when the heap is full (counted in
-   `refused`). */
+/* Sets or moves the timer; KM_NEVER stops it. A past time means the next run. KM_ERR_FULL when the
+   heap is full (counted in `refused`). */
 int km_timer_set(struct km_timers *timers, struct km_timer *timer, int64_t at_ms);
 void km_timer_stop(struct km_timers *timers, struct km_timer *timer);
 /* The earliest deadline, KM_NEVER when none is set. */
 int64_t km_timers_next(const struct km_timers *timers);
-/* Fires all timers that are due at now_ms, at most one round of those that were set before the call. */
+/* Fires all timers that are due at now_ms, at most one round of those that were set before the
+   call. */
 void km_timers_run(struct km_timers *timers, int64_t now_ms);
 
 /* Pseudo-random numbers for jitter and hash seeds; never for keys. */
@@ -165,9 +174,9 @@ uint32_t km_rng_u32(struct km_rng *rng);
 int64_t km_rng_range(struct km_rng *rng, int64_t low, int64_t high);
 
 /*
- * Exponential back-off with jitter as apimachinery's wait.Backoff with factor 2 and jitter 1: each delay is uniform in
- * [d, 2d), d doubles from base_ms up to cap_ms. km_backoff_next starts over when the delays began longer than reset_ms ago
- * (0 = never by itself).
+ * Exponential back-off with jitter as apimachinery's wait.Backoff with factor 2 and jitter 1: each
+ * delay is uniform in [d, 2d), d doubles from base_ms up to cap_ms. km_backoff_next starts over
+ * when the delays began longer than reset_ms ago (0 = never by itself).
  */
 struct km_backoff {
     int64_t base_ms, cap_ms, reset_ms;
@@ -178,7 +187,8 @@ void km_backoff_init(struct km_backoff *backoff, int64_t base_ms, int64_t cap_ms
 void km_backoff_reset(struct km_backoff *backoff);
 int64_t km_backoff_next(struct km_backoff *backoff, struct km_rng *rng, int64_t now_ms);
 
-/* Calendar time: microseconds since 1970-01-01T00:00:00Z, proleptic Gregorian, no leap seconds (RFC 3339, POSIX). */
+/* Calendar time: microseconds since 1970-01-01T00:00:00Z, proleptic Gregorian, no leap seconds (RFC
+   3339, POSIX). */
 struct km_civil {
     int year, month, day, hour, minute, second, micros;
 };
@@ -189,12 +199,13 @@ void km_time_civil(int64_t unix_us, struct km_civil *out);
 void km_time_rfc3339(int64_t unix_us, char *out, size_t out_size);
 /* "2026-01-31T23:59:59.000000Z" (metav1.MicroTime). */
 void km_time_rfc3339_micro(int64_t unix_us, char *out, size_t out_size);
-/* Accepts any RFC 3339 date-time with offset. KM_OK or KM_ERR_SYNTAX. */
+/* Accepts any RFC 3339 date-time with offset; digits beyond microseconds are dropped. KM_OK or
+   KM_ERR_SYNTAX. */
 int km_time_parse(struct km_slice text, int64_t *unix_us);
 
 /*
- * A pool's counters: how many of `size` are in use, the most there ever were, how often one was refused. Pools register
- * once at start-up so that the metrics can list them.
+ * A pool's counters: how many of `size` are in use, the most there ever were, how often one was
+ * refused. Pools register once at start-up so that the metrics can list them.
  */
 struct km_pool {
     const char *name;
@@ -208,7 +219,8 @@ void km_pool_take(struct km_pool *pool, uint32_t count);
 void km_pool_give(struct km_pool *pool, uint32_t count);
 void km_pool_refuse(struct km_pool *pool);
 
-/* Event counters, monotonic; registered once at start-up. Labels are part of the name, Prometheus' form. */
+/* Event counters, monotonic; registered once at start-up. Labels are part of the name, Prometheus'
+   form. */
 struct km_counter {
     const char *name; /* e.g. kubemote_watch_restarts_total{kind="Pod"} */
     uint64_t value;
@@ -219,7 +231,8 @@ struct km_counter {
 void km_counter_register(struct km_counter *counter);
 const struct km_counter *km_counter_first(void);
 
-/* The pool's storage stands in a section of its own, so that the memory plan is read from the object files. */
+/* The pool's storage stands in a section of its own, so that the memory plan is read from the
+   object files. */
 #define KM_POOL_STORAGE(pool) __attribute__((section(".bss.km_pool." #pool)))
 
 #endif

@@ -13,15 +13,17 @@
 
 /* Where readings come from; a board may give its own. NULL fields and NULL itself mean the defaults. */
 struct km_fact_paths {
-    const char *meminfo;     /* /proc/meminfo */
-    const char *loadavg;     /* /proc/loadavg */
-    const char *pid_max;     /* /proc/sys/kernel/pid_max */
-    const char *threads_max; /* /proc/sys/kernel/threads-max */
-    const char *boot_id;     /* /proc/sys/kernel/random/boot_id */
-    const char *machine_id[2];  /* /etc/machine-id, /var/lib/dbus/machine-id */
-    const char *system_uuid[3]; /* /sys/class/dmi/id/product_uuid, the device tree's vm,uuid and serial-number */
-    const char *mac_address;    /* /sys/class/net/eth0/address: seeds a machine ID where there is no other */
-    const char *os_release[2];  /* /etc/os-release, /usr/lib/os-release */
+    const char *meminfo;       /* /proc/meminfo */
+    const char *loadavg;       /* /proc/loadavg */
+    const char *pid_max;       /* /proc/sys/kernel/pid_max */
+    const char *threads_max;   /* /proc/sys/kernel/threads-max */
+    const char *boot_id;       /* /proc/sys/kernel/random/boot_id */
+    const char *machine_id[2]; /* /etc/machine-id, /var/lib/dbus/machine-id */
+    const char *system_uuid
+        [3]; /* /sys/class/dmi/id/product_uuid, the device tree's vm,uuid and serial-number */
+    const char
+        *mac_address; /* /sys/class/net/eth0/address: seeds a machine ID where there is no other */
+    const char *os_release[2]; /* /etc/os-release, /usr/lib/os-release */
 };
 extern const struct km_fact_paths km_fact_paths_default;
 
@@ -37,7 +39,8 @@ enum km_fact {
 struct km_facts {
     /* Set by km_facts_static. Printable UTF-8; "" when unknown. */
     char machine_id[64], system_uuid[64], boot_id[64];
-    bool machine_id_made; /* made from the board's serial number or MAC address; of no use to tell copies apart */
+    bool
+        machine_id_made; /* made from the board's serial number or MAC address; of no use to tell copies apart */
     char kernel_version[128], os_image[128], hostname[KM_NODE_NAME_SIZE];
     const char *operating_system; /* "linux" */
     const char *architecture;     /* Go's names: amd64, arm64, arm, ... */
@@ -48,19 +51,23 @@ struct km_facts {
     uint64_t memory_total_bytes, memory_available_bytes;
     uint64_t disk_total_bytes, disk_free_bytes, disk_total_inodes, disk_free_inodes;
     uint64_t pids_max, pids_used; /* tasks: processes and threads */
-    struct km_addr addresses[CONFIG_KM_NODE_ADDRESS_COUNT]; /* IPv4 first, then by value: the order does not flicker */
+    struct km_addr addresses
+        [CONFIG_KM_NODE_ADDRESS_COUNT]; /* IPv4 first, then by value: the order does not flicker */
     uint16_t address_count;
 };
 
 /* Once at start-up, before km_facts_read: what does not change while the machine runs. Blocks for files. */
-void km_facts_static(struct km_facts *facts, const struct km_node_config *config, const struct km_fact_paths *paths);
+void km_facts_static(struct km_facts *facts, const struct km_node_config *config,
+                     const struct km_fact_paths *paths);
 /* Each sync: readings, capacity and addresses. Blocks for files in /proc and one statfs. */
-void km_facts_read(struct km_facts *facts, const struct km_node_config *config, const struct km_fact_paths *paths);
+void km_facts_read(struct km_facts *facts, const struct km_node_config *config,
+                   const struct km_fact_paths *paths);
 
 /* ---- resources ---- */
 
 struct km_resources {
-    char cpu[KM_QUANTITY_SIZE], memory[KM_QUANTITY_SIZE], ephemeral_storage[KM_QUANTITY_SIZE], pods[KM_QUANTITY_SIZE];
+    char cpu[KM_QUANTITY_SIZE], memory[KM_QUANTITY_SIZE], ephemeral_storage[KM_QUANTITY_SIZE],
+        pods[KM_QUANTITY_SIZE];
 };
 /* Canonical quantities; "" for what is unknown: leave that resource out. Allocatable is capacity less what is reserved,
    never below 0. Pure. */
@@ -97,7 +104,8 @@ struct km_pressure {
  * `pressure`.
  */
 void km_facts_conditions(const struct km_facts *facts, const struct km_node_config *config,
-                         struct km_pressure *pressure, int64_t now_ms, struct km_condition out[KM_CONDITION_COUNT]);
+                         struct km_pressure *pressure, int64_t now_ms,
+                         struct km_condition out[KM_CONDITION_COUNT]);
 
 /* ---- labels ---- */
 
@@ -107,7 +115,7 @@ void km_facts_conditions(const struct km_facts *facts, const struct km_node_conf
  * long as `out` is used. Returns the count; CONFIG_KM_NODE_LABEL_COUNT is always enough (the configuration's reader sees to
  * it). Pure.
  */
-uint16_t km_node_labels(const struct km_facts *facts, const struct km_node_config *config, const char *node_name,
-                        struct km_label out[CONFIG_KM_NODE_LABEL_COUNT]);
+uint16_t km_node_labels(const struct km_facts *facts, const struct km_node_config *config,
+                        const char *node_name, struct km_label out[CONFIG_KM_NODE_LABEL_COUNT]);
 
 #endif

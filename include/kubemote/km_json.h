@@ -57,8 +57,7 @@ struct km_field {
     uint32_t offset, size; /* in the record or element; size of one element for ARRAY and MAP */
     const struct km_field *sub;
     uint16_t sub_count;
-    uint16_t count_max;
-    uint32_t count_offset; /* of the uint16_t that holds the number of elements */
+    uint16_t count_max; /* behind the array of so many elements a uint16_t holds their number */
 };
 
 /* Records begin with this head. */
@@ -184,7 +183,7 @@ struct km_sieve {
     bool overflow, document_overflow, in_item, in_key, cut, after_high, mark;
     struct km_json_scan scan;
     struct km_sieve_level levels[KM_SCHEMA_DEPTH + 1];
-    uint32_t truncated; /* values marked in the present document or item */
+    uint32_t truncated; /* values marked, since init */
     uint64_t documents, items;
 };
 
@@ -221,7 +220,7 @@ int km_json_decode(const struct km_schema *schema, bool item, struct km_slice te
 struct km_json_writer {
     struct km_buf *buf;
     uint16_t depth;
-    bool need_comma, after_key, broken, short_of_room;
+    bool need_comma, after_key, broken;
     uint32_t is_object[KM_BITMAP_WORDS(CONFIG_KM_JSON_DEPTH)];
 };
 

@@ -15,11 +15,13 @@
 #define KM_BASE_PATH_SIZE 256
 
 struct km_url {
-    bool tls;                          /* https */
-    char host[KM_HOST_SIZE];           /* DNS name or bare IP literal: no brackets, no zone, no trailing dot */
-    char zone[KM_ZONE_SIZE];           /* of an IPv6 literal: [fe80::1%25eth0] has "eth0"; else "" */
-    uint16_t port;                     /* 443 or 80 when the URL has none */
-    char base_path[KM_BASE_PATH_SIZE]; /* "" or "/a/b": no slash at the end, escapes as they stood */
+    bool tls; /* https */
+    char
+        host[KM_HOST_SIZE]; /* DNS name or bare IP literal: no brackets, no zone, no trailing dot */
+    char zone[KM_ZONE_SIZE]; /* of an IPv6 literal: [fe80::1%25eth0] has "eth0"; else "" */
+    uint16_t port;           /* 443 or 80 when the URL has none */
+    char
+        base_path[KM_BASE_PATH_SIZE]; /* "" or "/a/b": no slash at the end, escapes as they stood */
 };
 
 /*
@@ -36,16 +38,16 @@ int km_url_authority(const struct km_url *url, char *out, size_t out_size);
 #define KM_KUBECONFIG_PATH_SIZE 256
 
 enum km_kubeconfig_order {
-    KM_KUBECONFIG_FIRST,  /* kubectl's order: in-cluster only when there is no kubeconfig or it is empty */
-    KM_IN_CLUSTER_FIRST,  /* an agent's order: kubeconfig when this is no pod with a service account */
+    KM_KUBECONFIG_FIRST, /* kubectl's order: in-cluster only when there is no kubeconfig or it is empty */
+    KM_IN_CLUSTER_FIRST, /* an agent's order: kubeconfig when this is no pod with a service account */
     KM_KUBECONFIG_ONLY,
 };
 
 /* All zero or NULL means: the usual search. */
 struct km_kubeconfig_options {
-    const char *path;    /* --kubeconfig: this file and no other, it must exist */
-    const char *context; /* --context: instead of current-context */
-    enum km_kubeconfig_order order; /* when path is NULL */
+    const char *path;                /* --kubeconfig: this file and no other, it must exist */
+    const char *context;             /* --context: instead of current-context */
+    enum km_kubeconfig_order order;  /* when path is NULL */
     const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */
 };
 
@@ -60,17 +62,20 @@ struct km_kubeconfig {
     uint16_t port;
     char base_path[KM_BASE_PATH_SIZE];
     char authority[KM_HOST_SIZE + 8]; /* for the Host header */
-    char server_name[KM_HOST_SIZE];   /* what the certificate must be for: tls-server-name, else host; never "" */
-    char ns[64];                      /* "default" when nothing says otherwise */
-    char context[128];                /* "" in-cluster */
+    char server_name
+        [KM_HOST_SIZE]; /* what the certificate must be for: tls-server-name, else host; never "" */
+    char ns[64];        /* "default" when nothing says otherwise */
+    char context[128];  /* "" in-cluster */
     char source[KM_KUBECONFIG_PATH_SIZE]; /* the file that was read, or "in-cluster" */
     bool in_cluster;
-    bool user_missing;      /* the context names a user that the file does not have: no credentials, as in client-go */
-    uint8_t unread_files;   /* further existing files of KUBECONFIG: they are not merged */
-    struct km_slice ca;     /* PEM; empty: the system's roots */
-    struct km_slice cert;   /* PEM; empty: none */
-    struct km_slice key;    /* PEM; wipe after use */
-    struct km_slice token;  /* without blanks around; empty: none. token_file wins as soon as it can be read */
+    bool
+        user_missing; /* the context names a user that the file does not have: no credentials, as in client-go */
+    uint8_t unread_files; /* further existing files of KUBECONFIG: they are not merged */
+    struct km_slice ca;   /* PEM; empty: the system's roots */
+    struct km_slice cert; /* PEM; empty: none */
+    struct km_slice key;  /* PEM; wipe after use */
+    struct km_slice
+        token; /* without blanks around; empty: none. token_file wins as soon as it can be read */
     /* Where they came from, "" when not from a file: to read them again when they change. */
     char ca_file[KM_KUBECONFIG_PATH_SIZE];
     char cert_file[KM_KUBECONFIG_PATH_SIZE];
@@ -87,15 +92,18 @@ struct km_kubeconfig {
  * otherwise the error says that files are not merged. Blocks for the disk. KM_ERR_CONFIG with "FILE:LINE: why"; then `out`
  * holds no credentials.
  */
-int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out, struct km_fault *fault);
+int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                       struct km_fault *fault);
 /* The service account alone: KUBERNETES_SERVICE_HOST and _PORT, token, ca.crt, namespace. KM_ERR_NOT_FOUND when the two
    variables are not set, else KM_OK or KM_ERR_CONFIG. dir NULL: the usual folder. */
-int km_kubeconfig_load_in_cluster(const char *dir, struct km_kubeconfig *out, struct km_fault *fault);
+int km_kubeconfig_load_in_cluster(const char *dir, struct km_kubeconfig *out,
+                                  struct km_fault *fault);
 /* A kubeconfig text in memory; name stands for the file, relative paths are taken from its folder. */
-int km_kubeconfig_parse(const char *name, struct km_slice text, const char *context, struct km_kubeconfig *out,
-                        struct km_fault *fault);
-void km_kubeconfig_wipe_key(struct km_kubeconfig *config); /* zeroes the key's bytes; the rest stays */
-void km_kubeconfig_wipe(struct km_kubeconfig *config);     /* zeroes all credentials */
+int km_kubeconfig_parse(const char *name, struct km_slice text, const char *context,
+                        struct km_kubeconfig *out, struct km_fault *fault);
+void km_kubeconfig_wipe_key(
+    struct km_kubeconfig *config);                     /* zeroes the key's bytes; the rest stays */
+void km_kubeconfig_wipe(struct km_kubeconfig *config); /* zeroes all credentials */
 
 /* Strict base64 (RFC 4648, section 4: padding required, unused bits zero); line ends are skipped, as Go does. Returns the
    number of bytes, KM_ERR_SYNTAX or KM_ERR_TOO_LONG. */

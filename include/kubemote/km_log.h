@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log front (room base): structured records with a constant message and key=value pairs, as klog's InfoS and ErrorS.
- * Rooms call it; room log formats and writes. Never allocates, never blocks for long; before a sink is set, records are
- * dropped. Values are read during the call only.
+ * The log front (room base): structured records with a constant message and key=value pairs, as
+ * klog's InfoS and ErrorS. Rooms call it; room log formats and writes. Never allocates, never
+ * blocks for long; before a sink is set, records are dropped. Values are read during the call only.
  */
 #ifndef KM_LOG_H
 #define KM_LOG_H
@@ -32,11 +32,12 @@ struct km_kv {
 #define KM_U(k, v) ((struct km_kv){.key = (k), .type = KM_KV_U64, .value.u64 = (uint64_t)(v)})
 #define KM_B(k, v) ((struct km_kv){.key = (k), .type = KM_KV_BOOL, .value.boolean = (v)})
 /* klog.KObj: "namespace/name", or "name" when ns is empty. */
-#define KM_OBJ(k, n, m)                                                                                                \
-    ((struct km_kv){.key = (k), .type = KM_KV_OBJECT, .value.object.ns = (n), .value.object.name = (m)})
+#define KM_OBJ(k, n, m) \
+    ((struct km_kv){ \
+        .key = (k), .type = KM_KV_OBJECT, .value.object.ns = (n), .value.object.name = (m)})
 
 struct km_log_record {
-    char severity; /* I W E F */
+    char severity;    /* I W E F */
     const char *file; /* base name of the source file */
     int line;
     const char *message;
@@ -55,28 +56,29 @@ void km_log_set_sink(const struct km_log_sink *sink); /* copied */
 bool km_log_enabled(int level);
 void km_log_emit(const struct km_log_record *record);
 
-/* Pairs are written KM_S("node", name), KM_I("ms", 5). At least one pair is needed: a log line without a subject helps
-   nobody. */
-#define KM_LOG_(sev, errtext, msg, ...)                                                                                \
-    do {                                                                                                               \
-        const struct km_kv km_pairs_[] = {__VA_ARGS__};                                                                \
-        const struct km_log_record km_record_ = {.severity = (sev),                                                    \
-                                                 .file = __FILE__,                                                     \
-                                                 .line = __LINE__,                                                     \
-                                                 .message = (msg),                                                     \
-                                                 .err = (errtext),                                                     \
-                                                 .pairs = km_pairs_,                                                   \
-                                                 .pair_count = sizeof km_pairs_ / sizeof km_pairs_[0]};                \
-        km_log_emit(&km_record_);                                                                                      \
+/* Pairs are written KM_S("node", name), KM_I("ms", 5). At least one pair is needed: a log line
+   without a subject helps nobody. */
+#define KM_LOG_(sev, errtext, msg, ...) \
+    do { \
+        const struct km_kv km_pairs_[] = {__VA_ARGS__}; \
+        const struct km_log_record km_record_ = {.severity = (sev), \
+                                                 .file = __FILE__, \
+                                                 .line = __LINE__, \
+                                                 .message = (msg), \
+                                                 .err = (errtext), \
+                                                 .pairs = km_pairs_, \
+                                                 .pair_count = \
+                                                     sizeof km_pairs_ / sizeof km_pairs_[0]}; \
+        km_log_emit(&km_record_); \
     } while (0)
 
 #define KM_INFO(msg, ...) KM_LOG_('I', NULL, msg, __VA_ARGS__)
 #define KM_WARN(msg, ...) KM_LOG_('W', NULL, msg, __VA_ARGS__)
 #define KM_ERROR(msg, errtext, ...) KM_LOG_('E', errtext, msg, __VA_ARGS__)
-#define KM_V(level, msg, ...)                                                                                          \
-    do {                                                                                                               \
-        if (km_log_enabled(level))                                                                                     \
-            KM_LOG_('I', NULL, msg, __VA_ARGS__);                                                                      \
+#define KM_V(level, msg, ...) \
+    do { \
+        if (km_log_enabled(level)) \
+            KM_LOG_('I', NULL, msg, __VA_ARGS__); \
     } while (0)
 
 #endif

@@ -72,13 +72,15 @@ void km_node_config_defaults(struct km_node_config *config);
 /* Defaults, overlaid by the file; path NULL: defaults alone. path need not stay. KM_ERR_CONFIG with "FILE:LINE: why". */
 int km_node_config_load(const char *path, struct km_node_config *out, struct km_fault *fault);
 /* The same for a text in memory; name stands for the file. */
-int km_node_config_parse(const char *name, struct km_slice text, struct km_node_config *out, struct km_fault *fault);
+int km_node_config_parse(const char *name, struct km_slice text, struct km_node_config *out,
+                         struct km_fault *fault);
 
 /* KM_OK, or KM_ERR_CONFIG with the reason. For --node-name and the configuration: a DNS label, or several with dots
    between them, 253 bytes at most (RFC 1123; Kubernetes' rule for node names). */
 int km_node_name_check(const char *name, struct km_fault *fault);
 /* Kubernetes' syntax of label keys and values; `what` names the place in the message. */
-int km_label_check(struct km_slice key, struct km_slice value, const char *what, struct km_fault *fault);
+int km_label_check(struct km_slice key, struct km_slice value, const char *what,
+                   struct km_fault *fault);
 /* False for the keys of kubernetes.io and k8s.io that a node must not set on itself (NodeRestriction admission). */
 bool km_label_is_allowed(struct km_slice key);
 

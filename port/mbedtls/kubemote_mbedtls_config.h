@@ -13,16 +13,13 @@
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 #define MBEDTLS_PLATFORM_C
-#ifndef CONFIG_KM_LIBC_HEAP
-/* Our allocator: record buffers have slots of their own, so that handshakes cannot fragment the arena. On the boards that
- * serve ASan and valgrind (CONFIG_KM_LIBC_HEAP) mbedTLS stays on libc's heap, because checkers see only that one. */
+/* Our allocator: record buffers have slots of their own, so that handshakes cannot fragment the arena. */
 #include <stddef.h>
 void *km_tls_calloc(size_t count, size_t size);
 void km_tls_free(void *block);
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_CALLOC_MACRO km_tls_calloc
 #define MBEDTLS_PLATFORM_FREE_MACRO km_tls_free
-#endif
 
 /* Go's TLS server sends full records and knows no extension that asks for smaller ones: the input buffer cannot shrink. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
@@ -40,9 +37,14 @@ void km_tls_free(void *block);
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 16
 /* Single process, buffers are not shared: no copies. */
 #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS
-/* Certificates are checked against the clock. */
+/* Certificates are checked against the clock, which is the port's (platform.c): libc's gmtime may allocate. */
+#include <time.h>
+time_t km_tls_time(time_t *out);
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
+#define MBEDTLS_PLATFORM_TIME_MACRO km_tls_time
+#define MBEDTLS_PLATFORM_MS_TIME_ALT
+#define MBEDTLS_PLATFORM_GMTIME_R_ALT
 
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 #define MBEDTLS_SSL_TLS_C
@@ -71,7 +73,7 @@ void km_tls_free(void *block);
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 /* The issuer may be looked up while a bundle streams by: the system's roots never stand in memory together. */
 #define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK
-#define MBEDTLS_PEM_PARSE_C
+/* PEM is taken apart by pem.c, by slices. */
 #define MBEDTLS_BASE64_C
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C

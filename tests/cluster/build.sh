@@ -4,7 +4,8 @@
 # usage: build.sh OUTPUT
 #
 # Builds the control plane program into the file OUTPUT and shows how far it
-# is. Prints nothing but one line when all is built already.
+# is. When all is built already it takes two seconds and prints one line.
+# GO names the go command.
 set -eu
 
 out=${1:?usage: build.sh OUTPUT}
@@ -14,6 +15,7 @@ cd "$(dirname "$0")"
 go=${GO:-go}
 # Without C the program is static, 35 MB smaller, and needs no compiler.
 export CGO_ENABLED=0
+
 kube=$(sed -n 's|^[[:space:]]*k8s.io/kubernetes \(v[0-9.]*\).*|\1|p' go.mod | head -n 1)
 minor=${kube#v1.}
 minor=${minor%%.*}
@@ -26,46 +28,51 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
     flags="$flags -X $package.gitTreeState=clean"
 done
 
-# The lines of "go build -v" are the packages that had to be compiled; their
-# number is known only as "at most all", so the count stands beside the total.
+start=$(date +%s)
+seconds() { echo $(($(date +%s) - start)); }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Reads lines, counts those that are one word (package names) and those that
+# tell of a download, and passes all others on.
 show_progress() {
-    total=$1
-    start=$2
-    count=0
+    packages=0
+    modules=0
     while read -r line; do
         case $line in
-        */*|*.*|[a-z]*) ;;
-        *) echo "$line"; continue ;;
+        'go: downloading '*)
+            modules=$((modules + 1))
+            [ $((modules % 50)) -ne 0 ] || echo "  downloaded $modules modules, $(seconds) s"
+            ;;
+        *' '*)
+            echo "$line"
+            ;;
+        *)
+            packages=$((packages + 1))
+            [ $((packages % 100)) -ne 0 ] || echo "  compiled $packages of at most $1 packages, $(seconds) s"
+            ;;
         esac
-        case $line in
-        *' '*) echo "$line"; continue ;;
-        esac
-        count=$((count + 1))
-        if [ $((count % 100)) -eq 0 ]; then
-            echo "  compiled $count of at most $total packages, $(($(date +%s) - start)) s"
-        fi
     done
-    echo "$count" >"$counter"
+    echo "$packages" >"$work/packages"
 }
 
-start=$(date +%s)
-mkdir -p "$(dirname "$out")"
-counter=$(mktemp)
-status=$(mktemp)
-trap 'rm -f "$counter" "$status"' EXIT
+# step TOTAL COMMAND... runs the command with its messages counted.
+step() {
+    total=$1
+    shift
+    { "$@" 2>&1 && echo 0 >"$work/status" || echo $? >"$work/status"; } | show_progress "$total"
+    status=$(cat "$work/status")
+    [ "$status" -eq 0 ] || { echo "build.sh: go failed with status $status" >&2; exit "$status"; }
+}
+
+list_packages() { "$go" list -deps . 3>&1 >"$work/list" 2>&3; }
 
 if [ ! -e "$out" ]; then
-    echo "Building the control plane for tests, Kubernetes $kube (the first time takes some minutes)"
+    echo "Building the control plane for tests, Kubernetes $kube; the first time takes 5 to 10 minutes on 2 cores"
 fi
-total=$("$go" list -deps . | wc -l)
-{
-    rc=0
-    "$go" build -v -p 2 -trimpath -buildvcs=false -ldflags "$flags" -o "$out" . 2>&1 || rc=$?
-    echo "$rc" >"$status"
-} | show_progress "$total" "$start"
-rc=$(cat "$status")
-if [ "$rc" -ne 0 ]; then
-    echo "build.sh: go build failed with status $rc" >&2
-    exit "$rc"
-fi
-echo "control plane $kube: $out, $(cat "$counter") packages compiled, $(($(date +%s) - start)) s"
+mkdir -p "$(dirname "$out")"
+step 0 list_packages
+step "$(wc -l <"$work/list")" \
+    "$go" build -v -p 2 -trimpath -buildvcs=false -ldflags "$flags" -o "$out" .
+echo "control plane $kube: $out, $(cat "$work/packages") packages compiled, $(seconds) s"

@@ -4,7 +4,7 @@
 #   deps.sh venv DIR PACKAGE==VERSION...   a Python venv with pinned tools, and DIR/../bin wrappers
 #   deps.sh source DIR SUITE NAME GLOB     Debian's source package NAME (upstream version must match GLOB), unpacked and patched in DIR
 #   deps.sh header DIR PACKAGE PATH        one header out of a Debian package, into DIR
-#   deps.sh armhf DIR PACKAGE...           armhf packages of this machine's own release, unpacked in DIR
+#   deps.sh runtime DIR ZIG TARGET         zig's C library for TARGET, in DIR
 # Nothing here names a host: mirrors come from the machine's own apt configuration, and apt checks every signature
 # against Debian's archive keyring.
 set -eu
@@ -113,24 +113,24 @@ do_header() {
     rm -rf "$work"
 }
 
-do_armhf() {
-    dir=$1
-    shift
-    work=$dir.apt
-    rm -rf "$work" "$dir"
-    mkdir -p "$work/files" "$dir"
-    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
-    private_apt_open "$work" "deb" "$codename"
-    sed -i 's/^deb \[/deb [arch=armhf /' "$work/sources.list"
-    say "armhf packages: $*"
-    set -- $(printf '%s:armhf ' "$@")
-    private_apt "$work" -o APT::Architectures::=amd64 -o APT::Architectures::=armhf update >"$work/log" 2>&1 ||
-        fail "apt-get update: $(tail -3 "$work/log")"
-    (cd "$work/files" && private_apt "../" -o APT::Architectures::=amd64 -o APT::Architectures::=armhf \
-        download "$@" >../log 2>&1) || fail "apt-get download $*: $(tail -3 "$work/log")"
-    for deb in "$work"/files/*.deb; do
-        dpkg-deb -x "$deb" "$dir"
+# Zig makes its C library for each link on its own terms: other terms (symbols or none) mean another library, made again
+# for a minute. We link by zig's own ld.lld from one set, so that kubemote and kubemote.sym are the same program, to the
+# address.
+do_runtime() {
+    dir=$1 zig=$2 target=$3
+    work=$(mktemp -d)
+    printf 'int main(void) { return 0; }\n' >"$work/main.c"
+    say "C library for $target (once, about a minute)"
+    ZIG_VERBOSE_LINK=1 "$zig" cc -target "$target" -Os -g0 -s -fPIE -static -pie -Wl,-z,relro -Wl,-z,now \
+        "$work/main.c" -o "$work/main" 2>"$work/log" || fail "$(grep -v '^ar \|^ld.lld' "$work/log" | tail -5)"
+    # The last link line is the program's: ld.lld -m EMULATION … rcrt1.o main.o … libc.a libzigc.a libcompiler_rt.a
+    grep '^ld.lld' "$work/log" | tail -1 | tr ' ' '\n' >"$work/line"
+    mkdir -p "$dir"
+    for name in rcrt1.o libc.a libzigc.a libcompiler_rt.a; do
+        path=$(grep "/$name\$" "$work/line") || fail "no $name in zig's link line"
+        cp "$path" "$dir/$name"
     done
+    sed -n '/^-m$/{n;p;}' "$work/line" >"$dir/emulation"
     rm -rf "$work"
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads a JSON file of the test corpora into a tree in static memory, for unit tests of rooms that may not use room json.
- * The folder is $KM_CORPORA or ../shared/corpora; where it is absent the test says "skipped" and passes.
+ * Reads a JSON file of the test corpora into a tree in static memory, for unit tests of rooms that
+ * may not use room json. The folder is $KM_CORPORA or ../shared/corpora; where it is absent the
+ * test says "skipped" and passes.
  */
 #ifndef KM_CORPUS_H
 #define KM_CORPUS_H
@@ -15,7 +16,14 @@
 #define CORPUS_BYTES (1u << 20)
 #define CORPUS_VALUES 60000
 
-enum corpus_type { CORPUS_NULL, CORPUS_BOOL, CORPUS_NUMBER, CORPUS_STRING, CORPUS_ARRAY, CORPUS_OBJECT };
+enum corpus_type {
+    CORPUS_NULL,
+    CORPUS_BOOL,
+    CORPUS_NUMBER,
+    CORPUS_STRING,
+    CORPUS_ARRAY,
+    CORPUS_OBJECT
+};
 
 struct corpus_value {
     enum corpus_type type;
@@ -136,7 +144,8 @@ static inline struct corpus_value *corpus_value(struct corpus_reader *r)
     return value;
 }
 
-static inline const struct corpus_value *corpus_member(const struct corpus_value *object, const char *key)
+static inline const struct corpus_value *corpus_member(const struct corpus_value *object,
+                                                       const char *key)
 {
     const struct corpus_value *v = object == NULL ? NULL : object->child;
 

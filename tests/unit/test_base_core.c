@@ -117,7 +117,8 @@ static void test_slice_copy(void **state)
     assert_int_equal(km_slice_copy(slice(""), out, 0), KM_ERR_TOO_LONG);
 }
 
-/* Every capacity against every cut of a text: what stands is a prefix of whole calls, always terminated. */
+/* Every capacity against every cut of a text: what stands is a prefix of whole calls, always
+   terminated. */
 static void test_buf_bounds(void **state)
 {
     static const char *const words[] = {"", "a", "bc", "def", "", "ghij"};

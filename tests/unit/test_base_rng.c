@@ -45,7 +45,8 @@ static void test_seed_decides(void **state)
     assert_true(same < 3);
 }
 
-/* The reflector's: 0.8 s, doubled up to 30 s, each in [d, 2d), started over two minutes after the last start. */
+/* The reflector's: 0.8 s, doubled up to 30 s, each in [d, 2d), started over two minutes after the
+   last start. */
 static void test_backoff(void **state)
 {
     static const int64_t want[] = {800, 1600, 3200, 6400, 12800, 25600, 30000, 30000, 30000};

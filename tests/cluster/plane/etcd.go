@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"time"
 
+	"go.uber.org/zap"
+
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -73,7 +75,11 @@ func (p *Plane) StopEtcd() {
 
 // EtcdClient returns a client of the store; the caller closes it.
 func (p *Plane) EtcdClient() (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{p.EtcdURL()}, DialTimeout: 5 * time.Second})
+	return clientv3.New(clientv3.Config{
+		Endpoints:   []string{p.EtcdURL()},
+		DialTimeout: 5 * time.Second,
+		Logger:      zap.NewNop(),
+	})
 }
 
 // SnapshotEtcd copies the running store to a file for RestoreEtcd.

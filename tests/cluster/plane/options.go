@@ -75,6 +75,9 @@ type Options struct {
 	// jitter. Zero: 16 s, so that a dead node is Unknown within 20 s.
 	NodeMonitorGrace time.Duration
 
+	// Without a controller manager a plane is up a second sooner, but nobody
+	// judges nodes, makes the service accounts that pods need, or collects
+	// garbage.
 	NoControllerManager bool
 	Scheduler           bool
 

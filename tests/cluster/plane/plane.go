@@ -4,6 +4,7 @@ package plane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ type Plane struct {
 	steps                                    sync.Mutex
 	etcd, apiServer, controllers, scheduling *child
 
+	stopOnce sync.Once
+
 	mu        sync.Mutex
 	children  map[*child]struct{}
 	stopped   bool
@@ -42,6 +45,8 @@ type Plane struct {
 	dead      chan error
 	stopAfter func() bool
 }
+
+var errStopped = errors.New("plane: stopped")
 
 // Start brings a plane up and returns when it answers. The plane is stopped
 // when ctx ends, if not before.
@@ -150,18 +155,16 @@ func (p *Plane) progress(format string, args ...any) {
 
 // Stop ends all that the plane started and removes a folder that it made.
 // Nothing is saved, so nobody needs a polite end. It may be called again.
-func (p *Plane) Stop() {
+func (p *Plane) Stop() { p.stopOnce.Do(p.stop) }
+
+func (p *Plane) stop() {
 	p.mu.Lock()
-	if p.stopped {
-		p.mu.Unlock()
-		return
-	}
 	p.stopped = true
 	list := make([]*child, 0, len(p.children))
 	for c := range p.children {
 		list = append(list, c)
 	}
-	stopAfter := p.stopAfter
+	stopAfter, v6 := p.stopAfter, p.v6
 	p.mu.Unlock()
 
 	if stopAfter != nil {
@@ -170,8 +173,8 @@ func (p *Plane) Stop() {
 	for _, c := range list {
 		c.stop(0)
 	}
-	if p.v6 != nil {
-		p.v6.Close()
+	if v6 != nil {
+		v6.Close()
 	}
 	releasePorts([]int{p.port, p.etcdPort, p.peerPort})
 	if p.ownDir {
@@ -187,7 +190,7 @@ func (p *Plane) spawn(name string, env []string, args ...string) (*child, error)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
-		return nil, fmt.Errorf("plane: stopped")
+		return nil, errStopped
 	}
 	c, err := startChild(name, p.opts.Binary, p.LogFile(name), append(p.environment(), env...),
 		append([]string{name}, args...))

@@ -34,7 +34,7 @@ func startUp(t *testing.T, args ...string) *upRun {
 	check(t, err)
 	args = append([]string{"up", "--dir", filepath.Join(t.TempDir(), "plane"), "--node", "box", "--scheduler=false"}, args...)
 	u := &upRun{cmd: exec.Command(program, args...), lines: map[string]string{}, done: make(chan error, 1)}
-	u.cmd.Stderr = os.Stderr
+	u.cmd.Stderr = t.Output()
 	u.stdin, err = u.cmd.StdinPipe()
 	check(t, err)
 	stdout, err := u.cmd.StdoutPipe()

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kubeconfig_priv.h"
+#include "kubemote/km_port.h"
+#include "kubemote/km_yaml.h"
+
+#define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/* ---- in-cluster ---- */
+
+static int in_cluster_files(const char *dir, struct km_kubeconfig *out, struct km_fault *fault)
+{
+    char path[KM_KUBECONFIG_PATH_SIZE];
+    const char *ns = getenv("POD_NAMESPACE");
+    char text[128];
+
+    if (snprintf(out->token_file, sizeof out->token_file, "%s/token", dir) >=
+            (int)sizeof out->token_file ||
+        snprintf(out->ca_file, sizeof out->ca_file, "%s/ca.crt", dir) >= (int)sizeof out->ca_file ||
+        snprintf(path, sizeof path, "%s/namespace", dir) >= (int)sizeof path)
+        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the path is too long", km_path_tail(dir));
+    int err = kubeconfig_store_token_file(out, out->token_file, fault);
+    if (err != KM_OK)
+        return err;
+    /* Without a CA file client-go goes on with the system's roots. */
+    if (kubeconfig_store_file(out, "certificate-authority", out->ca_file, &out->ca, NULL) != KM_OK)
+        out->ca_file[0] = '\0';
+    if ((ns == NULL || ns[0] == '\0') && km_port_file_read(path, text, sizeof text) > 0)
+        ns = text;
+    struct km_slice trimmed = kubeconfig_trim(km_slice_of(ns));
+    if (km_slice_copy(trimmed, out->ns, sizeof out->ns) != KM_OK ||
+        !kubeconfig_is_dns_label(out->ns))
+        memcpy(out->ns, "default", sizeof "default");
+    return KM_OK;
+}
+
+int km_kubeconfig_load_in_cluster(const char *dir, struct km_kubeconfig *out,
+                                  struct km_fault *fault)
+{
+    const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
+    char url[KM_HOST_SIZE + 32];
+
+    kubeconfig_reset(out);
+    if (host == NULL || host[0] == '\0' || port == NULL || port[0] == '\0')
+        return km_fault_set(
+            fault, KM_ERR_NOT_FOUND,
+            "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
+    bool literal = strchr(host, ':') != NULL;
+    int len = snprintf(url, sizeof url, literal ? "https://[%s]:%s" : "https://%s:%s", host, port);
+    if (len < 0 || (size_t)len >= sizeof url)
+        return km_fault_set(fault, KM_ERR_CONFIG, "KUBERNETES_SERVICE_HOST is too long");
+    int err = kubeconfig_set_server(out, (struct km_slice){url, (size_t)len}, fault);
+    if (err == KM_OK)
+        err = in_cluster_files(dir != NULL ? dir : SERVICE_ACCOUNT_DIR, out, fault);
+    if (err != KM_OK) {
+        km_kubeconfig_wipe(out);
+        return err;
+    }
+    out->in_cluster = true;
+    memcpy(out->source, "in-cluster", sizeof "in-cluster");
+    return KM_OK;
+}
+
+/* ---- the search ---- */
+
+/* The next name of a list that is split at ':', empty ones skipped. False at the end. */
+static bool next_name(const char **list, char *out, size_t out_size, bool *too_long)
+{
+    while (**list == ':')
+        (*list)++;
+    if (**list == '\0')
+        return false;
+    size_t len = strcspn(*list, ":");
+    *too_long = km_slice_copy((struct km_slice){*list, len}, out, out_size) != KM_OK;
+    *list += len;
+    return true;
+}
+
+static bool exists(const char *path)
+{
+    char byte[1];
+    /* No room for a single byte: any file but an empty one is too long. */
+    return km_port_file_read(path, byte, sizeof byte) != KM_ERR_NOT_FOUND;
+}
+
+/* The first file of KUBECONFIG that exists, and how many others do. */
+static int first_of_list(const char *list, char *path, size_t size, uint8_t *others,
+                         struct km_fault *fault)
+{
+    char name[KM_KUBECONFIG_PATH_SIZE];
+    bool too_long;
+
+    path[0] = '\0';
+    *others = 0;
+    while (next_name(&list, name, sizeof name, &too_long)) {
+        if (too_long)
+            return km_fault_set(fault, KM_ERR_CONFIG, "KUBECONFIG: a path is longer than %d bytes",
+                                KM_KUBECONFIG_PATH_SIZE - 1);
+        if (!exists(name) || strcmp(name, path) == 0)
+            continue;
+        if (path[0] == '\0')
+            (void)km_slice_copy(km_slice_of(name), path, size);
+        else if (*others < UINT8_MAX)
+            (*others)++;
+    }
+    return path[0] != '\0'
+               ? KM_OK
+               : km_fault_set(fault, KM_ERR_NOT_FOUND, "none of the files in KUBECONFIG exists");
+}
+
+static int default_path(char *path, size_t size, uint8_t *others, struct km_fault *fault)
+{
+    const char *list = getenv("KUBECONFIG"), *home = getenv("HOME");
+
+    *others = 0;
+    if (list != NULL && list[0] != '\0')
+        return first_of_list(list, path, size, others, fault);
+    if (home == NULL || home[0] == '\0')
+        return km_fault_set(fault, KM_ERR_NOT_FOUND, "KUBECONFIG and HOME are not set");
+    int len = snprintf(path, size, "%s/.kube/config", home);
+    if (len < 0 || (size_t)len >= size)
+        return km_fault_set(fault, KM_ERR_CONFIG, "HOME is too long");
+    return exists(path)
+               ? KM_OK
+               : km_fault_set(fault, KM_ERR_NOT_FOUND, "%s does not exist", km_path_tail(path));
+}
+
+/* KM_ERR_NOT_FOUND: no file, or one without a configuration in it. Not inlined, to keep each stack frame small. */
+__attribute__((noinline)) static int load_default_files(const char *context,
+                                                        struct km_kubeconfig *out,
+                                                        struct km_fault *fault)
+{
+    char path[KM_KUBECONFIG_PATH_SIZE];
+    struct km_fault why = {0};
+    uint8_t others;
+    bool empty;
+
+    int err = default_path(path, sizeof path, &others, fault);
+    if (err != KM_OK)
+        return err;
+    err = kubeconfig_load_file(path, context, out, &empty, &why);
+    out->unread_files = others;
+    if (err == KM_OK)
+        return KM_OK;
+    if (others > 0)
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "%s (KUBECONFIG names %u more files, which are not merged)", why.text,
+                            (unsigned)others);
+    return km_fault_set(fault, empty ? KM_ERR_NOT_FOUND : KM_ERR_CONFIG, "%s", why.text);
+}
+
+static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                  struct km_fault *fault)
+{
+    struct km_fault file_fault = {0}, cluster_fault = {0};
+    int cluster_err = KM_ERR_NOT_FOUND;
+
+    if (opt->order == KM_IN_CLUSTER_FIRST) {
+        cluster_err = km_kubeconfig_load_in_cluster(opt->service_account_dir, out, &cluster_fault);
+        if (cluster_err == KM_OK)
+            return KM_OK;
+    }
+    int err = load_default_files(opt->context, out, &file_fault);
+    if (err == KM_OK)
+        return KM_OK;
+    if (err == KM_ERR_NOT_FOUND && opt->order == KM_KUBECONFIG_FIRST) {
+        cluster_err = km_kubeconfig_load_in_cluster(opt->service_account_dir, out, &cluster_fault);
+        if (cluster_err == KM_OK)
+            return KM_OK;
+    }
+    if (err != KM_ERR_NOT_FOUND || cluster_err == KM_ERR_NOT_FOUND)
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            err == KM_ERR_NOT_FOUND ? KUBECONFIG_EMPTY ": %s" : "%s",
+                            file_fault.text);
+    return km_fault_set(fault, KM_ERR_CONFIG, KUBECONFIG_EMPTY ": in-cluster: %s",
+                        cluster_fault.text);
+}
+
+int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                       struct km_fault *fault)
+{
+    bool empty;
+
+    if (opt->path == NULL)
+        return search(opt, out, fault);
+    int err = kubeconfig_load_file(opt->path, opt->context, out, &empty, fault);
+    if (err != KM_ERR_NOT_FOUND)
+        return err;
+    /* A file that was asked for by name and is not there is a mistake. */
+    if (fault != NULL)
+        fault->code = KM_ERR_CONFIG;
+    return KM_ERR_CONFIG;
+}

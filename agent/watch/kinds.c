@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubemote/km_json_table.h"
+#include "watch_priv.h"
+
+KM_KIND_TABLE(watch_event, "WatchEvent", WATCH_EVENT_FIELDS)
+KM_KIND_TABLE(watch_list, "List", WATCH_LIST_FIELDS)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <mbedtls/platform_util.h>
+#include <string.h>
+
+#include "tls_priv.h"
+
+_Static_assert(CONFIG_KM_TLS_SESSION_BYTES + 1024 <= CONFIG_KM_TLS_OUT_BYTES,
+               "a kept session must fit the ClientHello: KM_TLS_SESSION_BYTES at least 1 kB below "
+               "KM_TLS_OUT_BYTES");
+
+/* Serialised bytes, not mbedTLS' own structure: that would keep certificates in the arena. */
+static struct {
+    const struct km_tls_gen *gen; /* NULL: none is kept */
+    int64_t valid_until_s;
+    size_t len;
+    char name[256];
+    uint8_t data[CONFIG_KM_TLS_SESSION_BYTES];
+} kept;
+
+static uint32_t dropped;
+
+void km_tls_session_drop(void)
+{
+    mbedtls_platform_zeroize(kept.data, kept.len);
+    kept.gen = NULL;
+    kept.len = 0;
+}
+
+uint32_t km_tls_sessions_dropped(void)
+{
+    return dropped;
+}
+
+void km_tls_session_count_drop(void)
+{
+    dropped++;
+    km_tls_session_drop();
+}
+
+bool km_tls_session_offer(struct km_tls *tls)
+{
+    mbedtls_ssl_session session;
+    bool offered = false;
+
+    if (kept.gen == NULL || kept.gen != tls->gen || strcmp(kept.name, tls->name) != 0)
+        return false;
+    /* A resumed handshake checks no certificate, so the dates are watched here. */
+    if (km_port_wall_us() / 1000000 > kept.valid_until_s) {
+        km_tls_session_count_drop();
+        return false;
+    }
+    mbedtls_ssl_session_init(&session);
+    if (mbedtls_ssl_session_load(&session, kept.data, kept.len) == 0)
+        offered = mbedtls_ssl_set_session(&tls->ssl, &session) == 0;
+    mbedtls_ssl_session_free(&session);
+    if (offered)
+        tls->valid_until_s = kept.valid_until_s;
+    return offered;
+}
+
+void km_tls_session_keep(struct km_tls *tls)
+{
+    const mbedtls_ssl_session *session = tls->ssl.MBEDTLS_PRIVATE(session);
+    size_t len = 0;
+    int code;
+
+    /* A connection of credentials that were replaced must not bring their identity back. */
+    if (session == NULL || tls->gen != km_tls_gen_current())
+        return;
+    kept.gen = NULL;
+    code = mbedtls_ssl_session_save(session, kept.data, sizeof kept.data, &len);
+    kept.len = code == 0 ? len : sizeof kept.data;
+    if (code != 0) {
+        km_tls_session_count_drop();
+        return;
+    }
+    kept.gen = tls->gen;
+    kept.valid_until_s = tls->valid_until_s;
+    memcpy(kept.name, tls->name, sizeof kept.name);
+}

@@ -1,0 +1,3 @@
+module kubemote.io/kubemote/tests/soak/server
+
+go 1.24

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the TLS programs against tests/soak/server share: its files and ports, and a link that is driven by hand. */
+#ifndef TLS_PEER_H
+#define TLS_PEER_H
+
+#include "kubemote/km_port.h"
+
+/* Reads DIR/ports; ends the program when that fails. */
+void peer_init(const char *dir);
+uint16_t peer_port(const char *name);
+/* Sets DIR/<ca>-ca.pem as authority (NULL: DIR/bundle.pem as the system's roots) and DIR/<client>-client.pem (NULL: none). */
+int peer_setup(const char *ca, const char *client, struct km_fault *fault);
+
+struct peer {
+    int fd;
+    struct km_tls *tls;
+};
+
+/* A TCP connection to the server's listener; KM_OK or why not. */
+int peer_dial(struct peer *peer, const char *listener);
+int peer_open(struct peer *peer, const char *listener, const char *server_name);
+/* Waits until the link can go on. */
+void peer_wait(const struct peer *peer);
+int peer_handshake(struct peer *peer, struct km_fault *fault);
+/* One request and its answer of 3,000 bytes. KM_OK or the error of read or write. */
+int peer_exchange(struct peer *peer);
+void peer_close(struct peer *peer);
+
+#endif
