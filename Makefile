@@ -241,7 +241,7 @@ build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 
 build/$1/kubemote.sym: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$^)
+	@$$(call link,$1,$$@,$$^,,$(if $(filter zig,$($1_KIND)),-Map build/$1/kubemote.map))
 # Linked a second time rather than stripped: zig's objcopy cannot strip, and binutils know this machine's kind only.
 build/$1/kubemote: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
@@ -264,7 +264,9 @@ endef
 
 test_room = $(firstword $(filter $(ROOMS) port,$(word 2,$(subst _, ,$1))))
 support_objects = $(call objects,$1,$(sort $(filter-out tests/$2/test_%.c tests/$2/fuzz_%.c,$(wildcard tests/$2/*.c))))
-unit_libs = $(call support_objects,$1,unit) $(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port))
+# test_conn_… stands on port/sim, as the fault tests do.
+unit_libs = $(call support_objects,$1,unit) $(if $(filter test_conn_%,$2),$(call libs_of,$1,net base) \
+	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port)))
 fault_libs = $(call support_objects,$1,fault) $(call libs_of,$1,$(ROOMS)) build/$1/lib/libkm_port_sim.a
 
 agent_sources = agent/main.c $(foreach r,$(HOT_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) $(call port_sources,mbedtls)
@@ -347,7 +349,7 @@ warnings: $(foreach c,gcc clang,$(patsubst %.c,build/warnings/$c/%.o,$(WARN_SOUR
 
 layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
 	@$(MAKE) -s $(foreach r,$(ROOMS),$(call room_lib,linux,$r)) $(foreach p,posix mbedtls,build/linux/lib/libkm_port_$p.a)
-	@$(PY) $(TOOLS)/layers.py --cc gcc --cflags "-Iinclude -Ibuild/linux/include -isystem $(DEPS)/include $(MBEDTLS_INCLUDES) $(YAML_INCLUDES) -Iagent"
+	@$(PY) $(TOOLS)/layers.py --cc gcc --cflags "$(subst ",\",-Iinclude -Ibuild/linux/include -isystem $(DEPS)/include $(MBEDTLS_INCLUDES) $(YAML_INCLUDES) -Iagent)"
 
 # --- tests -------------------------------------------------------------------------------------------------------------
 

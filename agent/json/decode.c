@@ -82,20 +82,31 @@ static bool is_null(const struct decoder *d, const jsmntok_t *token)
     return token->type == JSMN_PRIMITIVE && first_byte(d, token) == 'n';
 }
 
-/* Whether a field at this place, of whichever part, is of the value's type. */
+/* The types of field that take such a value. */
+static unsigned takers(const struct decoder *d, const jsmntok_t *token)
+{
+    unsigned raw = JSON_TYPE_BIT(KM_F_RAW);
+
+    if (token->type == JSMN_OBJECT)
+        return raw | JSON_TYPE_BIT(KM_F_MAP);
+    if (token->type == JSMN_ARRAY)
+        return raw | JSON_TYPE_BIT(KM_F_ARRAY);
+    if (token->type == JSMN_STRING)
+        return raw | JSON_TYPE_BIT(KM_F_STRING);
+    if (is_null(d, token))
+        return ~0u;
+    return raw | JSON_TYPE_BIT(is_number(d, token) ? KM_F_INT64 : KM_F_BOOL);
+}
+
+/* Whether anybody, of whichever part, wants such a value here or what is in it. */
 static bool is_expected(const struct decoder *d, uint16_t node, const jsmntok_t *token)
 {
-    unsigned types = d->schema->nodes[node].types;
-
-    if (is_null(d, token) || (types & JSON_TYPE_BIT(KM_F_RAW)) != 0)
+    if (token->type == JSMN_OBJECT && json_takes_object(d->schema, node))
         return true;
-    if (token->type == JSMN_OBJECT)
-        return json_takes_object(d->schema, node) || json_takes_array(d->schema, node);
-    if (token->type == JSMN_ARRAY)
-        return json_takes_array(d->schema, node);
-    if (token->type == JSMN_STRING)
-        return (types & JSON_TYPE_BIT(KM_F_STRING)) != 0;
-    return (types & JSON_TYPE_BIT(is_number(d, token) ? KM_F_INT64 : KM_F_BOOL)) != 0;
+    if ((token->type == JSMN_ARRAY || token->type == JSMN_OBJECT) &&
+        json_takes_array(d->schema, node))
+        return true;
+    return is_null(d, token) || (d->schema->nodes[node].types & takers(d, token)) != 0;
 }
 
 /* ---- filling one field; false = marked ---- */
@@ -170,13 +181,16 @@ static char *base_of(const struct decoder *d, const struct km_schema_node *node)
 
 static void fill_node(struct decoder *d, uint16_t node, const jsmntok_t *token)
 {
-    bool marked = has_mark(d, token) || !is_expected(d, node, token);
+    unsigned marked = has_mark(d, token) ? takers(d, token) : 0;
 
+    if (!is_expected(d, node, token))
+        marked = ~0u;
     do {
         const struct km_schema_node *at = &d->schema->nodes[node];
         char *base = at->field != NULL && at->part == d->part ? base_of(d, at) : NULL;
 
-        if (base != NULL && (!fill_scalar(d, at->field, token, base + at->field->offset) || marked))
+        if (base != NULL && (!fill_scalar(d, at->field, token, base + at->field->offset) ||
+                             (marked & JSON_TYPE_BIT(at->field->type)) != 0))
             d->marked++;
         node = at->also;
     } while (node != 0);

@@ -431,12 +431,13 @@ static void end_value(struct km_sieve *s)
 
 /* ---- the stream ---- */
 
-static void take_text(struct km_sieve *s, struct km_slice text)
+static void take_text(struct km_sieve *s, struct km_slice text, enum json_event event)
 {
     if (s->scan.is_key)
         begin_key(s);
     put_text(s, text);
-    if (s->cut && !s->in_key)
+    /* The rest of a string that was cut is of no interest, when it is still to come. */
+    if (s->cut && !s->in_key && event == JSON_NONE)
         json_scan_skip(&s->scan, s->scan.depth);
 }
 
@@ -463,7 +464,7 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
         if (s->mode == COPYING)
             copy(s, (struct km_slice){before, (size_t)(at - before)});
         else if (text.len > 0)
-            take_text(s, text);
+            take_text(s, text, event);
         if (event == JSON_KEY)
             take_key(s);
         else if (event == JSON_VALUE)

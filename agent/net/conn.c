@@ -106,7 +106,8 @@ void net_fail(struct km_conn *c, int err, const char *what, const char *why)
     bool has_why = why != NULL && why[0] != '\0';
 
     net_where(c, where, sizeof where);
-    (void)km_fault_set(&c->fault, err, "%s %s%s%s", where, what, has_why ? ": " : "", has_why ? why : "");
+    (void)km_fault_set(&c->fault, err, "%s %s%s%s", where, what, has_why ? ": " : "",
+                       has_why ? why : "");
     if (err == KM_ERR_TIMEOUT)
         net_counters.timeouts.value++;
     skip_address(c);
@@ -274,9 +275,11 @@ static void step_resolve(struct km_conn *c, int64_t now_ms)
         return;
     }
     if (err == KM_OK || err == KM_ERR_NAME)
-        (void)km_fault_set(&c->fault, KM_ERR_NAME, "the name %.120s does not resolve", c->endpoint->host);
+        (void)km_fault_set(&c->fault, KM_ERR_NAME, "the name %.120s does not resolve",
+                           c->endpoint->host);
     else
-        (void)km_fault_set(&c->fault, err, "the name %.120s can't be resolved: %s", c->endpoint->host,
+        (void)km_fault_set(&c->fault, err, "the name %.120s can't be resolved: %s",
+                           c->endpoint->host,
                            err == KM_ERR_TIMEOUT ? "no name server answered" : km_strerror(err));
     net_fail(c, c->fault.code, "can't be resolved", NULL);
 }

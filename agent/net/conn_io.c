@@ -3,12 +3,14 @@
 
 static int link_write(struct km_conn *c, struct km_slice bytes)
 {
-    return c->tls != NULL ? km_tls_write(c->tls, bytes.ptr, bytes.len) : km_socket_send(c->fd, bytes.ptr, bytes.len);
+    return c->tls != NULL ? km_tls_write(c->tls, bytes.ptr, bytes.len)
+                          : km_socket_send(c->fd, bytes.ptr, bytes.len);
 }
 
 static int link_read(struct km_conn *c)
 {
-    int got = c->tls != NULL ? km_tls_read(c->tls, c->rx, sizeof c->rx) : km_socket_recv(c->fd, c->rx, sizeof c->rx);
+    int got = c->tls != NULL ? km_tls_read(c->tls, c->rx, sizeof c->rx)
+                             : km_socket_recv(c->fd, c->rx, sizeof c->rx);
 
     /* The port never says 0 here; if one did, waiting is safe and a loop would not be. */
     return got == 0 ? KM_AGAIN : got;
@@ -91,7 +93,8 @@ static void fail_unanswered(struct km_conn *c, int err)
     } else if (c->reused) {
         net_counters.stale.value++;
         c->stale = true;
-        net_fail(c, KM_ERR_RESET, "had closed the connection that was kept from an earlier request", NULL);
+        net_fail(c, KM_ERR_RESET, "had closed the connection that was kept from an earlier request",
+                 NULL);
     } else {
         net_fail(c, KM_ERR_RESET, "closed the connection without an answer", tls_reason(c));
     }
@@ -155,7 +158,8 @@ static bool deliver(struct km_conn *c, struct km_slice in)
         }
         if (event == KM_HTTP_END) {
             /* Bytes behind the answer belong to no request: they must not become the next answer. */
-            net_complete(c, c->parser.keep_alive && in.len == 0 && c->sent >= request_len(c) && !c->tx_dead);
+            net_complete(c, c->parser.keep_alive && in.len == 0 && c->sent >= request_len(c) &&
+                                !c->tx_dead);
             return false;
         }
         err = take_event(c, event, body);

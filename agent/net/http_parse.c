@@ -223,7 +223,8 @@ static int line_start_byte(struct km_http_parser *p, unsigned char c)
         return KM_OK;
     if (p->header_count >= CONFIG_KM_NET_HEADER_COUNT)
         return fail(p, KM_ERR_TOO_LONG, "too many headers");
-    p->headers[p->header_count] = (struct km_http_header){.name_at = (uint16_t)(p->head_len - 1), .name_len = 1};
+    p->headers[p->header_count] =
+        (struct km_http_header){.name_at = (uint16_t)(p->head_len - 1), .name_len = 1};
     p->header_count++;
     return KM_OK;
 }
@@ -386,7 +387,8 @@ static int size_byte(struct km_http_parser *p, unsigned char c)
 /* A chunk line that costs more than its payload makes up for is counted, so that framing can't be the whole traffic. */
 static int charge_line(struct km_http_parser *p)
 {
-    uint64_t allowed = p->body_left > NET_EXCESS_MAX ? 2u * NET_EXCESS_MAX : 16u + 2u * p->body_left;
+    uint64_t allowed =
+        p->body_left > NET_EXCESS_MAX ? 2u * NET_EXCESS_MAX : 16u + 2u * p->body_left;
     uint64_t excess = (uint64_t)p->framing_excess + p->line_len + 2u;
 
     excess = excess > allowed ? excess - allowed : 0;
@@ -515,8 +517,9 @@ int km_http_eof(struct km_http_parser *p)
         return fail(p, KM_ERR_TRUNCATED, "the connection ended in the response head");
     default:
         return fail(p, KM_ERR_TRUNCATED,
-                    p->state < PARSE_LENGTH && !p->trailer ? "the connection ended in the response head"
-                                                           : "the connection ended in the response body");
+                    p->state < PARSE_LENGTH && !p->trailer
+                        ? "the connection ended in the response head"
+                        : "the connection ended in the response body");
     }
 }
 

@@ -55,7 +55,9 @@ static void wait_for_events(struct km_loop *loop, struct km_pollfd *fds, int64_t
     loop->poll_failures++;
     for (uint16_t i = 0; i < loop->conn_count; i++)
         fds[i].got = 0;
-    (void)km_port_poll(NULL, 0, timeout_ms < 0 || timeout_ms > POLL_FAILURE_WAIT_MS ? POLL_FAILURE_WAIT_MS : timeout_ms);
+    (void)km_port_poll(NULL, 0,
+                       timeout_ms < 0 || timeout_ms > POLL_FAILURE_WAIT_MS ? POLL_FAILURE_WAIT_MS
+                                                                           : timeout_ms);
 }
 
 void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)

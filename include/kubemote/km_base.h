@@ -37,22 +37,23 @@ enum km_err {
     KM_ERR_NAME = -16,        /* the name does not resolve */
     KM_ERR_TLS = -17,         /* handshake or record failure */
     KM_ERR_CERT = -18,        /* the server's certificate was not accepted */
-    KM_ERR_TLS_MEMORY =
-        -19, /* the TLS arena or its slots are exhausted (a chain too large, too many links) */
-    KM_ERR_STATUS = -20,    /* the server answered with an error Status: read it */
-    KM_ERR_CANCELED = -21,  /* the caller gave up */
-    KM_ERR_REENTRANT = -22, /* a blocking call from inside a callback */
-    KM_ERR_NOT_FOUND = -23, /* no such key, file, member */
+    KM_ERR_TLS_MEMORY = -19,  /* TLS arena or slots exhausted (large chain, too many links) */
+    KM_ERR_STATUS = -20,      /* the server answered with an error Status: read it */
+    KM_ERR_CANCELED = -21,    /* the caller gave up */
+    KM_ERR_REENTRANT = -22,   /* a blocking call from inside a callback */
+    KM_ERR_NOT_FOUND = -23,   /* no such key, file, member */
 };
 
 /* A short English name of a code, for logs. Total: unknown codes give "unknown error". */
 const char *km_strerror(int err);
 
-/* Classes of failure: what the caller should do. */
-bool km_err_is_link(int err); /* the connection is gone or never came: back off and connect again */
-bool km_err_is_hostile(
-    int err);                  /* the peer sent what it must not: drop the link, count, back off */
-bool km_err_is_fatal(int err); /* a person must act: configuration or misuse */
+/* Classes of failure: what the caller should do. An error belongs to one class at most. */
+/* The connection is gone or never came: back off and connect again. */
+bool km_err_is_link(int err);
+/* The peer sent what it must not: drop the link, count, back off. */
+bool km_err_is_hostile(int err);
+/* A person must act: configuration or misuse. */
+bool km_err_is_fatal(int err);
 
 /* A failure with its reason in words. The first reason wins: later km_fault_set calls on a set
    fault change nothing. */

@@ -14,9 +14,9 @@
 enum km_http_event {
     KM_HTTP_NEED = 0, /* all input used, more is needed */
     KM_HTTP_INTERIM,  /* a 1xx head was read (status in parser); the final head follows */
-    KM_HTTP_HEAD,     /* the final head is complete: status and headers can be read until the next message */
-    KM_HTTP_BODY,     /* body bytes in *body (they point into the input) */
-    KM_HTTP_END       /* the message is complete; bytes left in *in belong to nobody (`leftover`) */
+    KM_HTTP_HEAD, /* the final head is complete: status and headers can be read until the next message */
+    KM_HTTP_BODY, /* body bytes in *body (they point into the input) */
+    KM_HTTP_END   /* the message is complete; bytes left in *in belong to nobody (`leftover`) */
 };
 
 struct km_http_header {
@@ -38,11 +38,11 @@ struct km_http_parser {
     bool connect_like; /* reserved, false */
     bool keep_alive;   /* after HEAD: the connection may be reused when the message has ended */
     bool chunked, until_close;
-    bool trailer; /* header lines now are trailers: checked, not kept */
+    bool trailer;  /* header lines now are trailers: checked, not kept */
     uint8_t minor; /* HTTP/1.minor */
     uint16_t status;
     uint16_t head_len, header_count;
-    uint16_t line_len;    /* bytes of the chunk line, or of all trailers */
+    uint16_t line_len; /* bytes of the chunk line, or of all trailers */
     uint16_t framing_excess;
     int16_t failed; /* the error that was reported: it stays */
     uint64_t body_left, body_total;
@@ -73,7 +73,7 @@ struct km_http_request {
     struct km_slice host;   /* Host header: name or [v6], :port when not the default */
     const char *accept, *content_type, *user_agent; /* NULL: header left out */
     struct km_slice bearer;                         /* empty: no Authorization */
-    struct km_slice body;                           /* sent with Content-Length when there is one, or method has one */
+    struct km_slice body; /* sent with Content-Length when there is one, or method has one */
 };
 
 /* Appends the head. KM_ERR_TOO_LONG, or KM_ERR_ARG when a value holds a control byte or a space where none may be (no
@@ -98,24 +98,25 @@ struct km_endpoint {
  */
 struct km_exchange {
     struct km_http_request request;
-    int64_t deadline_ms;       /* of the whole exchange, KM_NEVER = none */
-    int64_t head_deadline_ms;  /* until the response head, KM_NEVER = none */
-    int (*on_head)(void *ctx, const struct km_http_parser *head); /* negative: give up with that error */
-    int (*on_body)(void *ctx, struct km_slice bytes);             /* negative: give up with that error */
+    int64_t deadline_ms;      /* of the whole exchange, KM_NEVER = none */
+    int64_t head_deadline_ms; /* until the response head, KM_NEVER = none */
+    int (*on_head)(void *ctx,
+                   const struct km_http_parser *head); /* negative: give up with that error */
+    int (*on_body)(void *ctx, struct km_slice bytes);  /* negative: give up with that error */
     /* Exactly once. KM_OK: the whole answer came. Otherwise why not; fault has words. */
     void (*done)(void *ctx, int err, const struct km_fault *fault);
     void *ctx;
 };
 
 enum km_conn_state {
-    KM_CONN_CLOSED,    /* awaits an exchange; left by km_conn_start */
-    KM_CONN_RESOLVE,   /* awaits addresses of the name */
-    KM_CONN_CONNECT,   /* awaits TCP; tries each address in turn, CONFIG_KM_NET_CONNECT_MS each */
+    KM_CONN_CLOSED,  /* awaits an exchange; left by km_conn_start */
+    KM_CONN_RESOLVE, /* awaits addresses of the name */
+    KM_CONN_CONNECT, /* awaits TCP; tries each address in turn, CONFIG_KM_NET_CONNECT_MS each */
     KM_CONN_HANDSHAKE, /* awaits its turn (one handshake at a time in the process), then TLS, CONFIG_KM_NET_TLS_MS */
-    KM_CONN_SEND,      /* awaits room to write head and body; takes an early answer */
-    KM_CONN_HEAD,      /* awaits the response head */
-    KM_CONN_BODY,      /* awaits body bytes; sends what an early answer left unsent */
-    KM_CONN_IDLE       /* open, no exchange; awaits the next or the server's close */
+    KM_CONN_SEND, /* awaits room to write head and body; takes an early answer */
+    KM_CONN_HEAD, /* awaits the response head */
+    KM_CONN_BODY, /* awaits body bytes; sends what an early answer left unsent */
+    KM_CONN_IDLE  /* open, no exchange; awaits the next or the server's close */
 };
 
 struct km_conn {
@@ -125,21 +126,22 @@ struct km_conn {
     int fd;
     struct km_tls *tls;
     struct km_resolve resolve;
-    uint8_t addr_next;  /* where the next attempt begins: moves on when an address failed */
-    uint8_t addr_tried; /* addresses that were tried by this attempt */
+    uint8_t addr_next;   /* where the next attempt begins: moves on when an address failed */
+    uint8_t addr_tried;  /* addresses that were tried by this attempt */
     struct km_addr addr; /* that is connected, or was tried last */
     struct km_exchange *exchange;
     int64_t step_deadline_ms; /* of resolving, connecting or the handshake */
     int64_t last_rx_ms;       /* when the last byte came */
     size_t sent;              /* of head then body */
-    size_t head_len;          /* of the request; the body's first bytes stand behind it in tx when they fit */
-    bool kick;                /* a step is due at once */
-    bool tx_dead;             /* writing failed: the answer that may have come before is still read */
-    bool reused;              /* the present exchange runs on a connection that served one before */
-    bool got_bytes;           /* of the present answer */
-    bool stale;               /* see km_conn_stale */
-    int tx_error;             /* why writing failed */
-    uint32_t round;           /* changes when an exchange ends: callbacks may have ended it */
+    size_t
+        head_len;   /* of the request; the body's first bytes stand behind it in tx when they fit */
+    bool kick;      /* a step is due at once */
+    bool tx_dead;   /* writing failed: the answer that may have come before is still read */
+    bool reused;    /* the present exchange runs on a connection that served one before */
+    bool got_bytes; /* of the present answer */
+    bool stale;     /* see km_conn_stale */
+    int tx_error;   /* why writing failed */
+    uint32_t round; /* changes when an exchange ends: callbacks may have ended it */
     struct km_http_parser parser;
     struct km_buf tx;
     char tx_data[CONFIG_KM_NET_TX_BYTES];

@@ -35,6 +35,19 @@ static const int ciphers_chacha[] = {MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
                                      MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
                                      0};
 
+/* PKCS#1 v1.5 stands before PSS: mbedTLS refuses PSS under TLS 1.2 although it must offer it for 1.3, and servers take the
+   first that they can do. TLS 1.3 itself leaves PKCS#1 v1.5 to certificates. */
+static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+                                      MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+                                      MBEDTLS_TLS1_3_SIG_NONE};
+
 static bool has_aes(void)
 {
 #if defined(MBEDTLS_AESNI_C) || defined(MBEDTLS_AESCE_C)
@@ -239,6 +252,7 @@ static int make_config(struct km_tls_gen *gen, struct km_fault *fault)
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
     mbedtls_ssl_conf_ciphersuites(conf, has_aes() ? ciphers_aes : ciphers_chacha);
+    mbedtls_ssl_conf_sig_algs(conf, signatures);
     mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
     /* mbedTLS otherwise throws the tickets of TLS 1.3 away without a word. */
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(

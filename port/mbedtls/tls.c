@@ -218,10 +218,34 @@ static bool is_certificate_code(int code)
            (code <= MBEDTLS_ERR_PK_SIG_LEN_MISMATCH && code > MBEDTLS_ERR_PK_ALLOC_FAILED - 0x80);
 }
 
+/* The peer's last word may lie in the socket while our own sending already fails: a server that refuses a client certificate
+   sends an alert and closes with our records unread. Returns the alert, 0 when there is none. */
+static unsigned find_alert(struct km_tls *tls)
+{
+    uint8_t data[7];
+
+    if (tls->done) {
+        if (mbedtls_ssl_read(&tls->ssl, data, 1) == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+            return tls->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+        return 0;
+    }
+    /* In the handshake of TLS 1.2 it is a plain record: type 21, a version, 2 bytes. */
+    if (km_socket_recv(tls->fd, data, sizeof data) == sizeof data && data[0] == 21 && data[3] == 0 && data[4] == 2)
+        return data[6];
+    return 0;
+}
+
+static int explain_alert(struct km_fault *why, unsigned alert)
+{
+    return km_fault_set(why, KM_ERR_TLS, "the server sent alert %u (%s)%s", alert, alert_text(alert),
+                        is_about_us(alert) ? ": it refuses our client certificate" : "");
+}
+
 static int explain(struct km_tls *tls, int code, bool no_memory)
 {
     struct km_fault *why = &tls->why;
     unsigned alert;
+    int io_err = tls->io_err;
 
     if (no_memory) {
         /* A check that ran out of memory looks like a bad signature: it must not be told as one. */
@@ -233,14 +257,12 @@ static int explain(struct km_tls *tls, int code, bool no_memory)
     }
     switch (code) {
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
+    case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
         if (why->code == KM_OK)
             km_tls_flags_text(mbedtls_ssl_get_verify_result(&tls->ssl), why);
         return KM_ERR_CERT;
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-        alert = tls->ssl.MBEDTLS_PRIVATE(in_msg)[1];
-        return km_fault_set(why, KM_ERR_TLS, "the server sent alert %u (%s)%s", alert,
-                            alert_text(alert),
-                            is_about_us(alert) ? ": it refuses our client certificate" : "");
+        return explain_alert(why, tls->ssl.MBEDTLS_PRIVATE(in_msg)[1]);
     case MBEDTLS_ERR_SSL_CONN_EOF:
         return km_fault_set(why, tls->done ? KM_ERR_TRUNCATED : KM_ERR_RESET,
                             "the server closed the connection%s",
@@ -254,7 +276,10 @@ static int explain(struct km_tls *tls, int code, bool no_memory)
         break;
     case MBEDTLS_ERR_NET_SEND_FAILED:
     case MBEDTLS_ERR_NET_RECV_FAILED:
-        return km_fault_set(why, tls->io_err, "%s", km_strerror(tls->io_err));
+        alert = find_alert(tls);
+        if (alert != 0)
+            return explain_alert(why, alert);
+        return km_fault_set(why, io_err, "%s", km_strerror(io_err));
     default:
         break;
     }

@@ -44,12 +44,15 @@ static void on_connect(void *ctx, int conn_id)
     inbox_of(conn_id)->number = 0;
 }
 
-bool km_sim_request_is(const struct km_sim_request *rq, const char *method, const char *target_prefix)
+bool km_sim_request_is(const struct km_sim_request *rq, const char *method,
+                       const char *target_prefix)
 {
-    return strcmp(rq->method, method) == 0 && strncmp(rq->target, target_prefix, strlen(target_prefix)) == 0;
+    return strcmp(rq->method, method) == 0 &&
+           strncmp(rq->target, target_prefix, strlen(target_prefix)) == 0;
 }
 
-bool km_sim_request_header(const struct km_sim_request *rq, const char *name, char *out, size_t out_size)
+bool km_sim_request_header(const struct km_sim_request *rq, const char *name, char *out,
+                           size_t out_size)
 {
     for (const char *line = rq->head; *line != '\0';) {
         const char *end = strstr(line, "\r\n"), *colon = strchr(line, ':');
@@ -66,7 +69,8 @@ bool km_sim_request_header(const struct km_sim_request *rq, const char *name, ch
     return false;
 }
 
-bool km_sim_request_query(const struct km_sim_request *rq, const char *name, char *out, size_t out_size)
+bool km_sim_request_query(const struct km_sim_request *rq, const char *name, char *out,
+                          size_t out_size)
 {
     const char *at = strchr(rq->target, '?');
     size_t name_len = strlen(name);
@@ -152,8 +156,8 @@ void km_sim_http_listen(const char *ip, uint16_t port, km_sim_handler handler, v
 int km_sim_http_reply_with(int conn_id, int status, const char *header_lines, const char *body)
 {
     char head[1024];
-    int err, len = snprintf(head, sizeof head, "HTTP/1.1 %d Sim\r\nContent-Length: %zu\r\n%s\r\n", status, strlen(body),
-                            header_lines);
+    int err, len = snprintf(head, sizeof head, "HTTP/1.1 %d Sim\r\nContent-Length: %zu\r\n%s\r\n",
+                            status, strlen(body), header_lines);
 
     if (len < 0 || (size_t)len >= sizeof head)
         sim_die("the header lines are too long");
@@ -173,8 +177,9 @@ int km_sim_http_begin(int conn_id, int status, const char *content_type)
 {
     char head[512];
 
-    (void)snprintf(head, sizeof head, "HTTP/1.1 %d Sim\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n", status,
-                   content_type);
+    (void)snprintf(head, sizeof head,
+                   "HTTP/1.1 %d Sim\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+                   status, content_type);
     return km_sim_reply_text(conn_id, head);
 }
 

@@ -22,10 +22,10 @@
 struct km_sim_request {
     int conn_id;
     char method[16];
-    const char *target;    /* with the query, NUL-terminated, valid during the call */
-    const char *head;      /* the header lines behind the request line, NUL-terminated */
+    const char *target; /* with the query, NUL-terminated, valid during the call */
+    const char *head;   /* the header lines behind the request line, NUL-terminated */
     struct km_slice body;
-    uint32_t number;       /* of this connection, 1 = its first */
+    uint32_t number; /* of this connection, 1 = its first */
 };
 
 typedef void (*km_sim_handler)(void *ctx, const struct km_sim_request *rq);
@@ -36,11 +36,14 @@ void km_sim_http_listen(const char *ip, uint16_t port, km_sim_handler handler, v
 uint32_t km_sim_http_requests(void);
 
 /* The method is equal and the target begins with that text. */
-bool km_sim_request_is(const struct km_sim_request *rq, const char *method, const char *target_prefix);
+bool km_sim_request_is(const struct km_sim_request *rq, const char *method,
+                       const char *target_prefix);
 /* Value of a header of the request, trimmed; false when there is none. */
-bool km_sim_request_header(const struct km_sim_request *rq, const char *name, char *out, size_t out_size);
+bool km_sim_request_header(const struct km_sim_request *rq, const char *name, char *out,
+                           size_t out_size);
 /* Value of a query parameter as it stands (not unescaped); false when there is none. */
-bool km_sim_request_query(const struct km_sim_request *rq, const char *name, char *out, size_t out_size);
+bool km_sim_request_query(const struct km_sim_request *rq, const char *name, char *out,
+                          size_t out_size);
 
 /* An answer with Content-Length. All return km_sim_reply's results. */
 int km_sim_http_reply(int conn_id, int status, const char *content_type, const char *body);

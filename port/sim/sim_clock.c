@@ -125,7 +125,8 @@ int km_sim_after(int64_t ms, void (*fn)(void *ctx), void *ctx)
 {
     for (size_t i = 0; i < TIMERS; i++) {
         if (timers[i].id == 0) {
-            timers[i] = (struct sim_timer){.id = ++timer_id, .at_ms = now_ms + ms, .fn = fn, .ctx = ctx};
+            timers[i] =
+                (struct sim_timer){.id = ++timer_id, .at_ms = now_ms + ms, .fn = fn, .ctx = ctx};
             return timers[i].id;
         }
     }
@@ -149,7 +150,8 @@ static struct sim_timer *first_timer(void)
 
         if (t->id == 0)
             continue;
-        if (first == NULL || t->at_ms < first->at_ms || (t->at_ms == first->at_ms && t->id < first->id))
+        if (first == NULL || t->at_ms < first->at_ms ||
+            (t->at_ms == first->at_ms && t->id < first->id))
             first = t;
     }
     return first;
@@ -176,7 +178,8 @@ static int fill_ready(struct km_pollfd *fds, size_t count)
         fds[i].got = 0;
         if (fds[i].fd < 0)
             continue;
-        fds[i].got = sim_conn_ready(sim_conn_of(fds[i].fd, "poll")) & (uint8_t)(fds[i].want | KM_POLL_ERR);
+        fds[i].got =
+            sim_conn_ready(sim_conn_of(fds[i].fd, "poll")) & (uint8_t)(fds[i].want | KM_POLL_ERR);
         if (fds[i].got != 0)
             ready++;
     }
@@ -211,7 +214,8 @@ static void guard(int64_t before_ms)
 int km_port_poll(struct km_pollfd *fds, size_t count, int64_t timeout_ms)
 {
     static int64_t last_ms;
-    int64_t limit_ms = timeout_ms < 0 || timeout_ms > KM_NEVER - now_ms ? KM_NEVER : now_ms + timeout_ms;
+    int64_t limit_ms =
+        timeout_ms < 0 || timeout_ms > KM_NEVER - now_ms ? KM_NEVER : now_ms + timeout_ms;
     int err = sim_call(KM_SIM_POLL);
 
     guard(last_ms);

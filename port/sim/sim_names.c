@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "sim_priv.h"
@@ -158,4 +159,28 @@ int km_resolve_step(struct km_resolve *r, int64_t now_ms)
 void km_resolve_stop(struct km_resolve *r)
 {
     (void)stop_with(r, KM_OK);
+}
+
+/* ---- addresses ---- */
+
+void km_addr_text(const struct km_addr *addr, char *out, size_t out_size)
+{
+    if (out_size == 0)
+        return;
+    out[0] = '\0';
+    (void)inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->ip, out, (socklen_t)out_size);
+}
+
+int km_addr_parse(struct km_slice text, struct km_addr *out)
+{
+    char copy[KM_ADDR_TEXT_SIZE];
+
+    memset(out, 0, sizeof *out);
+    if (text.len == 0 || km_slice_copy(text, copy, sizeof copy) != KM_OK)
+        return KM_ERR_SYNTAX;
+    out->family = 4;
+    if (inet_pton(AF_INET, copy, out->ip) == 1)
+        return KM_OK;
+    out->family = 6;
+    return inet_pton(AF_INET6, copy, out->ip) == 1 ? KM_OK : KM_ERR_SYNTAX;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "sim_priv.h"
@@ -20,6 +19,7 @@ static struct route routes[ROUTES];
 static int last_id = FIRST_ID;
 static int64_t latency_ms, link_down_ms;
 static bool link_up;
+static size_t send_limit;
 
 void sim_net_reset(void)
 {
@@ -28,6 +28,12 @@ void sim_net_reset(void)
     memset(routes, 0, sizeof routes);
     latency_ms = 1;
     link_up = true;
+    send_limit = 0;
+}
+
+void km_sim_send_limit(size_t bytes)
+{
+    send_limit = bytes;
 }
 
 void km_sim_latency(int64_t ms)
@@ -98,30 +104,6 @@ int km_sim_open_sockets(void)
     return count;
 }
 
-/* ---- addresses ---- */
-
-void km_addr_text(const struct km_addr *addr, char *out, size_t out_size)
-{
-    if (out_size == 0)
-        return;
-    out[0] = '\0';
-    (void)inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->ip, out, (socklen_t)out_size);
-}
-
-int km_addr_parse(struct km_slice text, struct km_addr *out)
-{
-    char copy[KM_ADDR_TEXT_SIZE];
-
-    memset(out, 0, sizeof *out);
-    if (text.len == 0 || km_slice_copy(text, copy, sizeof copy) != KM_OK)
-        return KM_ERR_SYNTAX;
-    out->family = 4;
-    if (inet_pton(AF_INET, copy, out->ip) == 1)
-        return KM_OK;
-    out->family = 6;
-    return inet_pton(AF_INET6, copy, out->ip) == 1 ? KM_OK : KM_ERR_SYNTAX;
-}
-
 /* ---- routes ---- */
 
 static struct route *route_entry(const char *ip, uint16_t port)
@@ -186,6 +168,15 @@ static const struct route *find_route(const struct km_addr *addr)
 bool sim_conn_stuck(const struct sim_conn *c)
 {
     return c->hung || !link_up;
+}
+
+static size_t send_room(const struct sim_conn *c)
+{
+    if (sim_conn_stuck(c))
+        return SIM_HELD_BYTES - c->held_len;
+    if (send_limit == 0)
+        return SIZE_MAX;
+    return c->sent < send_limit ? send_limit - c->sent : 0;
 }
 
 static int64_t dead_at(const struct sim_conn *c)
@@ -254,7 +245,8 @@ static int add_segment(struct sim_conn *c, enum sim_segment_kind kind, size_t le
         return KM_OK;
     }
     c->segment_count++;
-    *segment_at(c, c->segment_count - 1) = (struct sim_segment){.due_ms = due, .len = len, .kind = kind};
+    *segment_at(c, c->segment_count - 1) =
+        (struct sim_segment){.due_ms = due, .len = len, .kind = kind};
     return KM_OK;
 }
 
@@ -271,7 +263,7 @@ int km_sim_reply(int conn_id, const void *data, size_t len)
     const uint8_t *bytes = data;
     int err;
 
-    if (c == NULL || c->broken != KM_OK || c->finished)
+    if (c == NULL || c->broken != KM_OK || c->tx_broken != KM_OK || c->finished)
         return KM_ERR_RESET;
     if (len == 0)
         return KM_OK;
@@ -376,7 +368,9 @@ uint8_t sim_conn_ready(const struct sim_conn *c)
             return 0;
         return c->connect_err == KM_OK ? KM_POLL_OUT : KM_POLL_OUT | KM_POLL_ERR;
     }
-    uint8_t got = c->held_len < SIM_HELD_BYTES ? KM_POLL_OUT : 0;
+    if (c->tx_broken != KM_OK)
+        return KM_POLL_IN | KM_POLL_OUT | KM_POLL_ERR;
+    uint8_t got = send_room(c) > 0 ? KM_POLL_OUT : 0;
     if (!sim_conn_stuck(c) && c->segment_count > 0 && c->segments[c->segment_first].due_ms <= now)
         got |= KM_POLL_IN;
     if (!sim_conn_stuck(c) && c->handshake_ready_ms != 0 && c->handshake_ready_ms <= now)
@@ -410,10 +404,10 @@ static struct sim_conn *new_conn(void)
             continue;
         c->accepted = c->hung = c->finished = c->unacked = c->has_tls = false;
         c->connecting = true;
-        c->connect_err = c->broken = KM_OK;
+        c->connect_err = c->broken = c->tx_broken = KM_OK;
         c->hung_ms = c->handshake_ready_ms = 0;
         c->segment_first = c->segment_count = 0;
-        c->stream_first = c->stream_len = c->held_len = 0;
+        c->stream_first = c->stream_len = c->held_len = c->sent = 0;
         c->server_name[0] = '\0';
         memset(&c->server, 0, sizeof c->server);
         c->id = ++last_id;
@@ -469,6 +463,15 @@ int km_socket_connected(int fd)
     return KM_OK;
 }
 
+int sim_conn_break(struct sim_conn *c, int err, bool writing)
+{
+    if (err != KM_AGAIN && writing)
+        c->tx_broken = err;
+    else if (err != KM_AGAIN)
+        c->broken = err;
+    return err;
+}
+
 int sim_conn_write(struct sim_conn *c, const void *data, size_t len)
 {
     enum km_sim_cut how = KM_SIM_CUT_RST;
@@ -479,23 +482,24 @@ int sim_conn_write(struct sim_conn *c, const void *data, size_t len)
         sim_die("writing to descriptor %d before it is connected", c->id);
     if (c->broken != KM_OK)
         return c->broken == KM_ERR_TIMEOUT ? KM_ERR_TIMEOUT : KM_ERR_RESET;
-    take = sim_shorten(len);
-    if (take > 0 && sim_conn_stuck(c)) {
-        if (take > SIM_HELD_BYTES - c->held_len)
-            take = SIM_HELD_BYTES - c->held_len;
+    if (c->tx_broken != KM_OK)
+        return c->tx_broken;
+    take = sim_shorten(len < send_room(c) ? len : send_room(c));
+    if (take == 0)
+        return KM_AGAIN;
+    if (sim_conn_stuck(c)) {
         memcpy(c->held + c->held_len, data, take);
         c->held_len += take;
         c->unacked = true;
-        return take > 0 ? (int)take : KM_AGAIN;
+        return (int)take;
     }
-    if (take == 0)
-        return KM_AGAIN;
     take = sim_cut_limit(KM_SIM_TO_SERVER, take, &how);
     if (take == 0) {
         cut_conn(c, how);
         return sim_conn_write(c, data, len);
     }
     sim_passed(KM_SIM_TO_SERVER, take);
+    c->sent += take;
     if (c->server.on_bytes != NULL)
         c->server.on_bytes(c->server.ctx, c->id, data, take);
     return (int)take;
@@ -545,7 +549,7 @@ int sim_conn_read(struct sim_conn *c, void *data, size_t len, bool tls)
     if (c->broken != KM_OK)
         return c->broken;
     if (sim_conn_stuck(c) || c->segment_count == 0 || s->due_ms > km_port_now_ms())
-        return KM_AGAIN;
+        return c->tx_broken != KM_OK ? c->tx_broken : KM_AGAIN;
     if (s->kind != SIM_DATA)
         return tls && s->kind == SIM_FIN ? KM_ERR_TRUNCATED : KM_EOF;
     len = tls ? len : sim_shorten(len);
@@ -563,19 +567,12 @@ int sim_conn_read(struct sim_conn *c, void *data, size_t len, bool tls)
     return (int)len;
 }
 
-static int broken_by(struct sim_conn *c, int err)
-{
-    if (err != KM_AGAIN)
-        c->broken = err;
-    return err;
-}
-
 int km_socket_send(int fd, const void *data, size_t len)
 {
     struct sim_conn *c = sim_conn_of(fd, "send");
     int err = sim_call(KM_SIM_SEND);
 
-    return err != KM_OK ? broken_by(c, err) : sim_conn_write(c, data, len);
+    return err != KM_OK ? sim_conn_break(c, err, true) : sim_conn_write(c, data, len);
 }
 
 int km_socket_recv(int fd, void *data, size_t len)
@@ -583,7 +580,7 @@ int km_socket_recv(int fd, void *data, size_t len)
     struct sim_conn *c = sim_conn_of(fd, "recv");
     int err = sim_call(KM_SIM_RECV);
 
-    return err != KM_OK ? broken_by(c, err) : sim_conn_read(c, data, len, false);
+    return err != KM_OK ? sim_conn_break(c, err, false) : sim_conn_read(c, data, len, false);
 }
 
 void km_socket_close(int fd)

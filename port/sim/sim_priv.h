@@ -24,14 +24,15 @@ struct sim_conn {
     struct km_sim_server server;
     bool accepted, connecting, hung, finished, unacked;
     int connect_err;
-    int broken; /* error of every further call */
+    int broken;    /* error of every further call */
+    int tx_broken; /* writing gives this; reading gives what came before, then this */
     int64_t ready_ms, hung_ms, handshake_ready_ms;
     struct sim_segment segments[SIM_SEGMENTS];
     size_t segment_first, segment_count;
     uint8_t stream[KM_SIM_STREAM_BYTES];
     size_t stream_first, stream_len;
     uint8_t held[SIM_HELD_BYTES]; /* sent by the agent while nothing passes */
-    size_t held_len;
+    size_t held_len, sent;
     bool has_tls;
     char server_name[256];
 };
@@ -58,6 +59,7 @@ uint8_t sim_conn_ready(const struct sim_conn *c);
 int64_t sim_conn_next(const struct sim_conn *c); /* when its readiness may change */
 int sim_conn_read(struct sim_conn *c, void *data, size_t len, bool tls);
 int sim_conn_write(struct sim_conn *c, const void *data, size_t len);
+int sim_conn_break(struct sim_conn *c, int err, bool writing); /* returns err */
 bool sim_conn_stuck(const struct sim_conn *c);
 int64_t sim_latency_ms(void);
 bool sim_link_up(void);

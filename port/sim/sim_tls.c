@@ -196,10 +196,8 @@ int km_tls_read(struct km_tls *tls, void *data, size_t len)
     struct sim_conn *c = sim_conn_of(t->fd, "tls_read");
     int err = sim_call(KM_SIM_TLS_READ);
 
-    if (err != KM_OK && err != KM_AGAIN)
-        c->broken = err;
     if (err != KM_OK)
-        return err;
+        return sim_conn_break(c, err, false);
     if (!t->done)
         sim_die("tls_read before the handshake is done");
     if (t->at == t->len) {
@@ -226,10 +224,8 @@ int km_tls_write(struct km_tls *tls, const void *data, size_t len)
     struct sim_conn *c = sim_conn_of(t->fd, "tls_write");
     int err = sim_call(KM_SIM_TLS_WRITE);
 
-    if (err != KM_OK && err != KM_AGAIN)
-        c->broken = err;
     if (err != KM_OK)
-        return err;
+        return sim_conn_break(c, err, true);
     if (!t->done)
         sim_die("tls_write before the handshake is done");
     return sim_conn_write(c, data, len);

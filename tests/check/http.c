@@ -99,7 +99,8 @@ static void print_answer(struct http_check *c)
     check_sha256_hex(&c->sha, digest);
     printf("],\"body_len\":%llu,\"body_sha256\":\"%s\",\"reusable\":%s,\"leftover\":%llu}\n",
            (unsigned long long)p->body_total, digest,
-           p->keep_alive && !c->by_end && c->leftover == 0 ? "true" : "false", (unsigned long long)c->leftover);
+           p->keep_alive && !c->by_end && c->leftover == 0 ? "true" : "false",
+           (unsigned long long)c->leftover);
 }
 
 static void feed_piece(struct http_check *c, struct km_slice in)
@@ -129,7 +130,9 @@ static void feed_block(struct http_check *c, struct km_slice in)
         size_t len = in.len;
 
         if (c->cut)
-            len = c->bytewise ? 1 : (size_t)km_rng_range(&c->rng, 1, km_rng_u32(&c->rng) % 4 == 0 ? 4 : 64);
+            len = c->bytewise
+                      ? 1
+                      : (size_t)km_rng_range(&c->rng, 1, km_rng_u32(&c->rng) % 4 == 0 ? 4 : 64);
         if (len > in.len)
             len = in.len;
         feed_piece(c, (struct km_slice){in.ptr, len});

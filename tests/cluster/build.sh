@@ -46,7 +46,7 @@ show_progress() {
             [ $((modules % 50)) -ne 0 ] || echo "  downloaded $modules modules, $(seconds) s"
             ;;
         *' '*)
-            echo "$line"
+            printf '%s\n' "$line"
             ;;
         *)
             packages=$((packages + 1))

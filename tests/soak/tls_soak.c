@@ -153,8 +153,10 @@ int main(int argc, char **argv)
             largest = km_tls_alloc_largest();
     }
     km_tls_stats(&end);
-    if (wanted <= WARM_ROUNDS)
+    if (wanted <= WARM_ROUNDS) {
         warm = end;
+        largest = 0;
+    }
     for (int i = 0; i < LINKS; i++) {
         if (links[i].state != CLOSED)
             peer_close(&links[i].peer);

@@ -39,7 +39,7 @@ static void test_every_day(void **state)
                 if (c.year != year || c.month != month || c.day != d || c.hour != 23 ||
                     c.minute != 59 || c.second != 59 || c.micros != 999999)
                     fail_msg("%d-%d-%d is %d-%d-%d", year, month, d, c.year, c.month, c.day);
-                if (d > 1 && d < 28)
+                if ((d > 1 && d < 28) || year % 20 != 0)
                     continue;
                 km_time_rfc3339(day * DAY, text, sizeof text);
                 assert_int_equal(km_time_parse(km_slice_of(text), &back), KM_OK);

@@ -173,7 +173,7 @@ static void test_random_operations_against_a_model(void **state)
 
     (void)state;
     km_rng_seed(&rng, 42);
-    for (uint32_t life = 0; life < 60; life++) {
+    for (uint32_t life = 0; life < 25; life++) {
         reset(life * 7919u);
         for (int step = 0; step < 500; step++) {
             int i = (int)(km_rng_u32(&rng) % KEYS);

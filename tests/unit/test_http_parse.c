@@ -73,7 +73,8 @@ static bool feed_piece(struct outcome *o, struct km_slice in)
 }
 
 /* cut: NULL = whole, else lengths come from it (0 in `state` = byte by byte). */
-static struct outcome run(const char *data, size_t len, bool head_request, size_t piece, struct km_rng *rng)
+static struct outcome run(const char *data, size_t len, bool head_request, size_t piece,
+                          struct km_rng *rng)
 {
     struct outcome o = {0};
     size_t at = 0;
@@ -151,9 +152,11 @@ static const struct verdict verdicts[] = {
     {OK11 "Connection: close\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, false, false},
     {OK11 "Connection: a, CLOSE ,b\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, false, false},
     {OK11 "Connection: closed\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, true, false},
-    {OK11 "Connection: keep-alive\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, false, false},
+    {OK11 "Connection: keep-alive\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0,
+     0, false, false},
     {"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, false, false},
-    {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0, true, false},
+    {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", KM_OK, 200, 0, 0,
+     true, false},
     {OK11 "\r\nuntil close", KM_OK, 200, 11, 0, false, false},
     {OK11 "\r\n", KM_OK, 200, 0, 0, false, false},
     {"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", KM_OK, 204, 0, 5, true, false},
@@ -161,7 +164,8 @@ static const struct verdict verdicts[] = {
     {OK11 "Content-Length: 5\r\n\r\n", KM_OK, 200, 0, 0, true, true},
     {OK11 "\r\n", KM_OK, 200, 0, 0, true, true},
     {"HTTP/1.1 101 Up\r\nUpgrade: x\r\n\r\nraw", KM_OK, 101, 0, 3, false, false},
-    {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: x\r\n\r\n" OK11 "Content-Length: 1\r\n\r\nx", KM_OK, 200, 1, 0, true, false},
+    {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: x\r\n\r\n" OK11 "Content-Length: 1\r\n\r\nx",
+     KM_OK, 200, 1, 0, true, false},
     {CHUNKED "5\r\nhello\r\n0\r\n\r\n", KM_OK, 200, 5, 0, true, false},
     {CHUNKED "0000000000000005\r\nhello\r\n00\r\n\r\n", KM_OK, 200, 5, 0, true, false},
     {CHUNKED "a;x=\"y;z\" ; q\r\n0123456789\r\n0;last\r\n\r\nrest", KM_OK, 200, 10, 4, true, false},
@@ -201,19 +205,26 @@ static const struct verdict verdicts[] = {
     {OK11 "A\xc3\xa9: b\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "A: b\x7f\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "A: b\rc\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
+    {OK11 "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", KM_ERR_PROTOCOL, 0, 0, 0, false,
+     false},
     {OK11 "Content-Length: 5, 5\r\n\r\nhello", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "Content-Length:\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "Content-Length: +5\r\n\r\nhello", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "Content-Length: 9223372036854775808\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Content-Length: 99999999999999999999999\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {OK11 "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
+    {OK11 "Content-Length: 99999999999999999999999\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false,
+     false},
+    {OK11 "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0,
+     0, false, false},
+    {OK11 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false,
+     false},
+    {OK11 "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false,
+     false},
+    {OK11 "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "Transfer-Encoding: identity\r\n\r\nx", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
     {OK11 "Transfer-Encoding:\r\n\r\nx", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
-    {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0, false, false},
+    {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", KM_ERR_PROTOCOL, 0, 0, 0,
+     false, false},
     {CHUNKED "\r\n", KM_ERR_PROTOCOL, 200, 0, 0, true, false},
     {CHUNKED "x\r\n", KM_ERR_PROTOCOL, 200, 0, 0, true, false},
     {CHUNKED "-1\r\n", KM_ERR_PROTOCOL, 200, 0, 0, true, false},
@@ -241,10 +252,10 @@ static void test_verdicts(void **state)
         const struct verdict *v = &verdicts[i];
         struct outcome o = run_all_cuts(v->text, strlen(v->text), v->head_request);
 
-        if (o.err != v->err || o.status != v->status || o.body_len != v->body_len || o.leftover != v->leftover ||
-            o.keep_alive != v->keep_alive)
-            fail_msg("case %zu: err %d status %u body %zu leftover %zu keep %d: %s", i, o.err, o.status, o.body_len,
-                     o.leftover, o.keep_alive, v->text);
+        if (o.err != v->err || o.status != v->status || o.body_len != v->body_len ||
+            o.leftover != v->leftover || o.keep_alive != v->keep_alive)
+            fail_msg("case %zu: err %d status %u body %zu leftover %zu keep %d: %s", i, o.err,
+                     o.status, o.body_len, o.leftover, o.keep_alive, v->text);
     }
 }
 
@@ -259,7 +270,8 @@ static void test_nul_bytes_are_refused(void **state)
 
 static void test_headers(void **state)
 {
-    static const char text[] = OK11 "Retry-After: \t7 \r\nX: one\r\nx: two\r\nEmpty:\r\nContent-Length: 0\r\n\r\n";
+    static const char text[] =
+        OK11 "Retry-After: \t7 \r\nX: one\r\nx: two\r\nEmpty:\r\nContent-Length: 0\r\n\r\n";
     struct km_slice in = {text, sizeof text - 1}, body, value;
 
     (void)state;
@@ -295,7 +307,8 @@ static void test_head_limit(void **state)
 {
     (void)state;
     assert_int_equal(run_all_cuts(big, head_of_size(CONFIG_KM_NET_HEAD_BYTES), false).err, KM_OK);
-    assert_int_equal(run_all_cuts(big, head_of_size(CONFIG_KM_NET_HEAD_BYTES + 1), false).err, KM_ERR_TOO_LONG);
+    assert_int_equal(run_all_cuts(big, head_of_size(CONFIG_KM_NET_HEAD_BYTES + 1), false).err,
+                     KM_ERR_TOO_LONG);
 }
 
 static size_t head_of_count(unsigned count)
@@ -310,8 +323,10 @@ static size_t head_of_count(unsigned count)
 static void test_header_count_limit(void **state)
 {
     (void)state;
-    assert_int_equal(run_all_cuts(big, head_of_count(CONFIG_KM_NET_HEADER_COUNT), false).err, KM_OK);
-    assert_int_equal(run_all_cuts(big, head_of_count(CONFIG_KM_NET_HEADER_COUNT + 1), false).err, KM_ERR_TOO_LONG);
+    assert_int_equal(run_all_cuts(big, head_of_count(CONFIG_KM_NET_HEADER_COUNT), false).err,
+                     KM_OK);
+    assert_int_equal(run_all_cuts(big, head_of_count(CONFIG_KM_NET_HEADER_COUNT + 1), false).err,
+                     KM_ERR_TOO_LONG);
 }
 
 static size_t interim_heads(unsigned count)
@@ -319,8 +334,10 @@ static size_t interim_heads(unsigned count)
     size_t len = 0;
 
     for (unsigned i = 0; i < count; i++)
-        len += (size_t)snprintf(big + len, sizeof big - len, "HTTP/1.1 102 P\r\nContent-Length: 9\r\n\r\n");
-    return len + (size_t)snprintf(big + len, sizeof big - len, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        len += (size_t)snprintf(big + len, sizeof big - len,
+                                "HTTP/1.1 102 P\r\nContent-Length: 9\r\n\r\n");
+    return len + (size_t)snprintf(big + len, sizeof big - len,
+                                  "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
 static void test_interim_limit(void **state)
@@ -380,14 +397,18 @@ static void test_framing_limit(void **state)
 {
     (void)state;
     assert_int_equal(feed_chunks("1\r\nz\r\n", 100000), KM_HTTP_NEED);
-    assert_int_equal(feed_chunks("1;eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nz\r\n", 400), KM_HTTP_NEED);
-    assert_int_equal(feed_chunks("1;eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nz\r\n", 1000), KM_ERR_TOO_LONG);
+    assert_int_equal(feed_chunks("1;eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nz\r\n", 400),
+                     KM_HTTP_NEED);
+    assert_int_equal(feed_chunks("1;eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nz\r\n", 1000),
+                     KM_ERR_TOO_LONG);
 }
 
 /* ---- cuts and damage ---- */
 
-static const char rich[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nServer: a b\r\nTransfer-Encoding: chunked\r\n"
-                           "Connection: keep-alive\r\n\r\n5;n=\"v\"\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nT: x\r\n\r\nHTTP";
+static const char rich[] =
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nServer: a b\r\nTransfer-Encoding: chunked\r\n"
+    "Connection: keep-alive\r\n\r\n5;n=\"v\"\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nT: "
+    "x\r\n\r\nHTTP";
 
 static void test_every_pair_of_cuts(void **state)
 {
@@ -426,7 +447,8 @@ static void test_every_truncation(void **state)
 
 static void test_every_damaged_byte(void **state)
 {
-    static const char bytes[] = {'\0', '\t', '\n', '\r', ' ', '"', ',', '0', '9', ':', ';', 'A', 'g', '\x7f', (char)0x80, (char)0xff};
+    static const char bytes[] = {'\0', '\t', '\n', '\r', ' ', '"',    ',',        '0',
+                                 '9',  ':',  ';',  'A',  'g', '\x7f', (char)0x80, (char)0xff};
     char copy[sizeof rich];
 
     (void)state;
@@ -446,14 +468,16 @@ static size_t put_chunks(struct km_rng *rng, size_t len, size_t body_len)
     while (body_len > 0) {
         size_t part = (size_t)km_rng_range(rng, 1, (int64_t)body_len + 1);
 
-        len += (size_t)snprintf(big + len, sizeof big - len, km_rng_u32(rng) % 2 ? "%zx%s\r\n" : "%zX%s\r\n", part,
+        len += (size_t)snprintf(big + len, sizeof big - len,
+                                km_rng_u32(rng) % 2 ? "%zx%s\r\n" : "%zX%s\r\n", part,
                                 km_rng_u32(rng) % 4 == 0 ? ";e=\"1\"" : "");
         memset(big + len, '!' + (int)(km_rng_u32(rng) % 90), part);
         len += part;
         body_len -= part;
         len += (size_t)snprintf(big + len, sizeof big - len, "\r\n");
     }
-    return len + (size_t)snprintf(big + len, sizeof big - len, km_rng_u32(rng) % 2 ? "0\r\n\r\n" : "0\r\nT: v\r\n\r\n");
+    return len + (size_t)snprintf(big + len, sizeof big - len,
+                                  km_rng_u32(rng) % 2 ? "0\r\n\r\n" : "0\r\nT: v\r\n\r\n");
 }
 
 static void test_model(void **state)
@@ -463,8 +487,10 @@ static void test_model(void **state)
     (void)state;
     km_rng_seed(&rng, 7);
     for (unsigned round = 0; round < 300; round++) {
-        size_t body_len = km_rng_u32(&rng) % 3 == 0 ? 0 : (size_t)km_rng_range(&rng, 1, 3000), len = 0;
-        unsigned interim = km_rng_u32(&rng) % 3, kind = km_rng_u32(&rng) % 3, headers = km_rng_u32(&rng) % 6;
+        size_t body_len = km_rng_u32(&rng) % 3 == 0 ? 0 : (size_t)km_rng_range(&rng, 1, 3000),
+               len = 0;
+        unsigned interim = km_rng_u32(&rng) % 3, kind = km_rng_u32(&rng) % 3,
+                 headers = km_rng_u32(&rng) % 6;
         unsigned status = 200 + km_rng_u32(&rng) % 4, left = kind == 2 ? 0 : km_rng_u32(&rng) % 3;
         bool close = km_rng_u32(&rng) % 4 == 0;
         struct outcome o;
@@ -473,13 +499,16 @@ static void test_model(void **state)
             len += (size_t)snprintf(big + len, sizeof big - len, "HTTP/1.1 103 x\r\nA: b\r\n\r\n");
         len += (size_t)snprintf(big + len, sizeof big - len, "HTTP/1.1 %u Reason\r\n", status);
         for (unsigned i = 0; i < headers; i++)
-            len += (size_t)snprintf(big + len, sizeof big - len, "H%u:%.*sv \r\n", i, (int)(i % 3), "  ");
+            len += (size_t)snprintf(big + len, sizeof big - len, "H%u:%.*sv \r\n", i, (int)(i % 3),
+                                    "  ");
         if (close)
             len += (size_t)snprintf(big + len, sizeof big - len, "Connection: close\r\n");
         if (kind == 0)
-            len += (size_t)snprintf(big + len, sizeof big - len, "Content-Length: %zu\r\n\r\n", body_len);
+            len += (size_t)snprintf(big + len, sizeof big - len, "Content-Length: %zu\r\n\r\n",
+                                    body_len);
         else
-            len += (size_t)snprintf(big + len, sizeof big - len, kind == 1 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
+            len += (size_t)snprintf(big + len, sizeof big - len,
+                                    kind == 1 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
         if (kind == 1) {
             len = put_chunks(&rng, len, body_len);
         } else {

@@ -11,7 +11,8 @@ static struct km_buf out;
 static struct km_http_request plain(enum km_http_method method)
 {
     km_buf_init(&out, text, sizeof text);
-    return (struct km_http_request){.method = method, .target = km_slice_of("/api"), .host = km_slice_of("h:6443")};
+    return (struct km_http_request){
+        .method = method, .target = km_slice_of("/api"), .host = km_slice_of("h:6443")};
 }
 
 static void test_get(void **state)
@@ -34,9 +35,10 @@ static void test_all_headers(void **state)
     rq.bearer = km_slice_of("abc.def-_~+/=");
     rq.body = km_slice_of("{}");
     assert_int_equal(km_http_write_head(&out, &rq), KM_OK);
-    assert_string_equal(text, "PATCH /api HTTP/1.1\r\nHost: h:6443\r\nUser-Agent: kubemote/1 (linux arm)\r\n"
-                              "Accept: application/json\r\nAuthorization: Bearer abc.def-_~+/=\r\n"
-                              "Content-Type: application/strategic-merge-patch+json\r\nContent-Length: 2\r\n\r\n");
+    assert_string_equal(
+        text, "PATCH /api HTTP/1.1\r\nHost: h:6443\r\nUser-Agent: kubemote/1 (linux arm)\r\n"
+              "Accept: application/json\r\nAuthorization: Bearer abc.def-_~+/=\r\n"
+              "Content-Type: application/strategic-merge-patch+json\r\nContent-Length: 2\r\n\r\n");
 }
 
 static void test_content_length(void **state)
@@ -45,9 +47,10 @@ static void test_content_length(void **state)
         enum km_http_method method;
         const char *name, *body;
         bool has_length;
-    } rows[] = {{KM_GET, "GET", "", false},  {KM_HEAD, "HEAD", "", false},  {KM_DELETE, "DELETE", "", false},
-                {KM_POST, "POST", "", true}, {KM_PUT, "PUT", "", true},     {KM_PATCH, "PATCH", "", true},
-                {KM_GET, "GET", "x", true},  {KM_DELETE, "DELETE", "x", true}};
+    } rows[] = {{KM_GET, "GET", "", false},       {KM_HEAD, "HEAD", "", false},
+                {KM_DELETE, "DELETE", "", false}, {KM_POST, "POST", "", true},
+                {KM_PUT, "PUT", "", true},        {KM_PATCH, "PATCH", "", true},
+                {KM_GET, "GET", "x", true},       {KM_DELETE, "DELETE", "x", true}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -162,8 +165,8 @@ static void test_escape(void **state)
         km_buf_reset(&out);
         km_http_escape(&out, (struct km_slice){&c, 1});
         if (out.len == 1)
-            assert_true((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c != '\0' && strchr("-._~", c) != NULL));
+            assert_true((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                        (c >= 'A' && c <= 'Z') || (c != '\0' && strchr("-._~", c) != NULL));
         else
             assert_int_equal(out.len, 3);
     }

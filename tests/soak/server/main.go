@@ -179,7 +179,10 @@ func handle(raw net.Conn, config *tls.Config, do int) {
 		return
 	}
 	conn := tls.Server(pieces{raw}, config)
-	if conn.Handshake() != nil {
+	if err := conn.Handshake(); err != nil {
+		if os.Getenv("VERBOSE") != "" {
+			log.Print(raw.LocalAddr(), err)
+		}
 		return
 	}
 	answer := bytes.Repeat([]byte("kubemote"), 375)
