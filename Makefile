@@ -269,7 +269,7 @@ unit_libs = $(call support_objects,$1,unit) $(if $(filter test_conn_%,$2),$(call
 	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port)))
 fault_libs = $(call support_objects,$1,fault) $(call libs_of,$1,$(ROOMS)) build/$1/lib/libkm_port_sim.a
 
-agent_sources = agent/main.c $(foreach r,$(HOT_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) $(call port_sources,mbedtls)
+agent_sources = agent/main.c $(call room_sources,mem) $(foreach r,$(HOT_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) $(call port_sources,mbedtls)
 agent_objects = $(call objects,$1,$(agent_sources)) $(MBEDTLS_SOURCES:%.c=build/$1/obj/mbedtls/%.o) \
 	$(call objects,$1,$(foreach r,$(COLD_ROOMS),$(call room_sources,$r))) $(LIBYAML_SOURCES:%.c=build/$1/obj/libyaml/%.o)
 library_objects = $(call objects,$1,$(foreach r,$(LIB_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) \

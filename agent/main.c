@@ -47,18 +47,21 @@ static int64_t tls_value(void *ctx)
 {
     struct km_tls_stats stats;
     km_tls_stats(&stats);
-    const uint32_t values[] = {stats.handshakes_full, stats.handshakes_resumed, stats.handshakes_failed, stats.arena_size,
-                               stats.arena_used,      stats.arena_max,          stats.slots_used,        stats.slots_max,
-                               stats.refused};
+    const uint32_t values[] = {
+        stats.handshakes_full, stats.handshakes_resumed, stats.handshakes_failed,
+        stats.arena_size,      stats.arena_used,         stats.arena_max,
+        stats.slots_used,      stats.slots_max,          stats.refused};
     return values[(uintptr_t)ctx];
 }
 
 static void register_tls_gauges(void)
 {
     static const char *const names[] = {
-        "kubemote_tls_handshakes_full",  "kubemote_tls_handshakes_resumed", "kubemote_tls_handshakes_failed",
-        "kubemote_tls_arena_size_bytes", "kubemote_tls_arena_used_bytes",   "kubemote_tls_arena_max_bytes",
-        "kubemote_tls_slots_used",       "kubemote_tls_slots_max",          "kubemote_tls_arena_refused",
+        "kubemote_tls_handshakes_full",   "kubemote_tls_handshakes_resumed",
+        "kubemote_tls_handshakes_failed", "kubemote_tls_arena_size_bytes",
+        "kubemote_tls_arena_used_bytes",  "kubemote_tls_arena_max_bytes",
+        "kubemote_tls_slots_used",        "kubemote_tls_slots_max",
+        "kubemote_tls_arena_refused",
     };
     static struct km_gauge gauges[sizeof names / sizeof names[0]];
     for (uintptr_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -113,9 +116,8 @@ static int choose_name(const struct km_cli *cli, struct km_fault *fault)
 
 static int load(const struct km_cli *cli, struct km_fault *fault)
 {
-    const struct km_kubeconfig_options where = {.path = cli->kubeconfig,
-                                                .context = cli->context,
-                                                .order = KM_IN_CLUSTER_FIRST};
+    const struct km_kubeconfig_options where = {
+        .path = cli->kubeconfig, .context = cli->context, .order = KM_IN_CLUSTER_FIRST};
     int err = km_node_config_load(cli->config, &config, fault);
     if (err == KM_OK)
         err = choose_name(cli, fault);
@@ -131,7 +133,8 @@ static int set_up_tls(struct km_fault *fault)
 {
     if (!kubeconfig.tls)
         return KM_OK;
-    const struct km_tls_creds creds = {.ca = kubeconfig.ca, .cert = kubeconfig.cert, .key = kubeconfig.key};
+    const struct km_tls_creds creds = {
+        .ca = kubeconfig.ca, .cert = kubeconfig.cert, .key = kubeconfig.key};
     int err = km_tls_setup(&creds, fault);
     km_kubeconfig_wipe_key(&kubeconfig);
     return err;
@@ -160,7 +163,8 @@ static int run(const struct km_cli *cli)
         return fail(&fault);
     km_log_text_init(2, cli->verbosity >= 0 ? cli->verbosity : config.log_verbosity);
     if (km_port_seal() != KM_OK) {
-        (void)km_fault_set(&fault, KM_ERR_ARG, "start-up memory is still in use at the seal: this is a bug");
+        (void)km_fault_set(&fault, KM_ERR_ARG,
+                           "start-up memory is still in use at the seal: this is a bug");
         return fail(&fault);
     }
     if (set_up_tls(&fault) != KM_OK)

@@ -48,7 +48,8 @@ static int take_value(struct cursor *c, const char *flag, const char **out, stru
     return KM_OK;
 }
 
-static int take_verbosity(struct cursor *c, const char *attached, struct km_cli *out, struct km_fault *fault)
+static int take_verbosity(struct cursor *c, const char *attached, struct km_cli *out,
+                          struct km_fault *fault)
 {
     const char *text = attached;
     uint64_t level;
@@ -56,7 +57,8 @@ static int take_verbosity(struct cursor *c, const char *attached, struct km_cli 
     if (err != KM_OK)
         return err;
     if (km_slice_to_u64(km_slice_of(text), &level) != KM_OK || level > 10)
-        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%s\"", text);
+        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%s\"",
+                            text);
     out->verbosity = (int)level;
     return KM_OK;
 }
@@ -67,8 +69,9 @@ static const char **text_flag(struct km_cli *out, struct km_slice name)
         const char *name;
         const char **value;
     } flags[] = {
-        {"--kubeconfig", &out->kubeconfig},     {"--context", &out->context}, {"--node-name", &out->node_name},
-        {"--config", &out->config}, {"--metrics-file", &out->metrics_file},
+        {"--kubeconfig", &out->kubeconfig},     {"--context", &out->context},
+        {"--node-name", &out->node_name},       {"--config", &out->config},
+        {"--metrics-file", &out->metrics_file},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         if (km_slice_eq_str(name, flags[i].name))
@@ -108,7 +111,8 @@ static int take_command(const char *word, struct km_cli *out, struct km_fault *f
     else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         out->command = KM_COMMAND_HELP;
     else
-        return km_fault_set(fault, KM_ERR_CONFIG, "unknown command \"%s\" (see `kubemote help`)", word);
+        return km_fault_set(fault, KM_ERR_CONFIG, "unknown command \"%s\" (see `kubemote help`)",
+                            word);
     return KM_OK;
 }
 

@@ -46,7 +46,8 @@ void km_controller_add(struct km_controller *c, uint16_t key)
     arm(c);
 }
 
-void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result, int64_t after_ms)
+void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,
+                          int64_t after_ms)
 {
     int64_t now_ms = c->loop->now_ms;
     if (result == KM_BACK_OFF) {

@@ -33,8 +33,8 @@ static void replace_begin(void *ctx)
 static void note_full(struct km_informer *inf, struct km_slice key)
 {
     if (!inf->full)
-        KM_WARN("The cache is full, an object was left out", KM_S("cache", inf->cache->name), KM_SL("key", key),
-                KM_U("slots", inf->cache->slot_count));
+        KM_WARN("The cache is full, an object was left out", KM_S("cache", inf->cache->name),
+                KM_SL("key", key), KM_U("slots", inf->cache->slot_count));
     inf->full = true;
 }
 

@@ -23,14 +23,16 @@ static void on_done(struct km_request *request, int err)
     struct km_event *event = &rec->events[rec->head];
     rec->sending = false;
     if (err != KM_OK && err != KM_ERR_STATUS && ++event->tries < TRIES_MAX) {
-        (void)km_timer_set(&rec->client->loop->timers, &rec->timer, rec->client->loop->now_ms + RETRY_MS);
+        (void)km_timer_set(&rec->client->loop->timers, &rec->timer,
+                           rec->client->loop->now_ms + RETRY_MS);
         return;
     }
     if (err == KM_OK) {
         rec->sent.value++;
     } else {
         rec->lost.value++;
-        KM_V(1, "An event was not taken", KM_S("event", event->reason), KM_S("reason", request->fault->text));
+        KM_V(1, "An event was not taken", KM_S("event", event->reason),
+             KM_S("reason", request->fault->text));
     }
     drop_first(rec);
     send_first(rec);
@@ -137,15 +139,16 @@ static void name_event(struct km_event *event)
     struct km_slice object = km_slice_of(event->object);
     if (object.len > 64)
         object.len = 64;
-    while (object.len > 0 && (object.ptr[object.len - 1] == '-' || object.ptr[object.len - 1] == '.'))
+    while (object.len > 0 &&
+           (object.ptr[object.len - 1] == '-' || object.ptr[object.len - 1] == '.'))
         object.len--;
     km_buf_init(&name, event->name, sizeof event->name);
     km_buf_put_slice(&name, object);
     km_buf_printf(&name, ".%" PRIx64, (uint64_t)event->wall_us);
 }
 
-void km_recorder_event(struct km_recorder *rec, const struct km_reference *about, bool warning, const char *reason,
-                       const char *action, const char *note)
+void km_recorder_event(struct km_recorder *rec, const struct km_reference *about, bool warning,
+                       const char *reason, const char *action, const char *note)
 {
     if (rec->count == CONFIG_KM_EVENT_COUNT) {
         rec->lost.value++;

@@ -17,8 +17,9 @@
 
 /* An open container; its fields' elements lie at elem. */
 struct frame {
-    char *elem;        /* of the part that is being filled: where the present element is put, NULL = nowhere */
-    uint16_t at, end;  /* tokens: the next one, and the first behind the container */
+    char *
+        elem; /* of the part that is being filled: where the present element is put, NULL = nowhere */
+    uint16_t at, end; /* tokens: the next one, and the first behind the container */
     uint16_t node, place;
     bool object, marked; /* marked: that elements are missing is counted */
 };
@@ -236,8 +237,8 @@ static void take_element(struct decoder *d, struct frame *frame, const jsmntok_t
     frame->elem = base + field->offset + (size_t)count * field->size;
     count++;
     memcpy(base + count_at, &count, sizeof count);
-    if (key != NULL && !json_unescape(contents(d, key), frame->elem + field->sub[0].offset,
-                                      field->sub[0].size))
+    if (key != NULL &&
+        !json_unescape(contents(d, key), frame->elem + field->sub[0].offset, field->sub[0].size))
         d->marked++;
 }
 

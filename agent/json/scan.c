@@ -14,8 +14,8 @@ enum state {
     AT_END,   /* behind the only value */
     IN_STRING,
     IN_ESCAPE,
-    IN_HEX, /* `left` digits to come */
-    IN_UTF8, /* `left` bytes to come, the next from min to max */
+    IN_HEX,     /* `left` digits to come */
+    IN_UTF8,    /* `left` bytes to come, the next from min to max */
     IN_LITERAL, /* literal number `literal`, `left` bytes taken */
     IN_MINUS,
     IN_ZERO,

@@ -3,7 +3,7 @@
 
 #include "json_priv.h"
 
-#define SCALAR_BITS                                                                                \
+#define SCALAR_BITS \
     (JSON_TYPE_BIT(KM_F_STRING) | JSON_TYPE_BIT(KM_F_INT64) | JSON_TYPE_BIT(KM_F_BOOL))
 #define CONTAINER_BITS (JSON_TYPE_BIT(KM_F_ARRAY) | JSON_TYPE_BIT(KM_F_MAP))
 
@@ -243,9 +243,8 @@ static int add_table(struct km_schema *schema, const struct table *table)
 static int add_part(struct km_schema *schema, uint8_t index)
 {
     const struct km_schema_part *part = &schema->parts[index];
-    struct table table = {.fields = part->kind->fields,
-                          .count = part->kind->field_count,
-                          .part = index};
+    struct table table = {
+        .fields = part->kind->fields, .count = part->kind->field_count, .part = index};
     int err = walk(schema, part->prefix, true, &table.node, &table.depth);
 
     return err != KM_OK ? err : add_table(schema, &table);

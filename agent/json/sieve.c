@@ -21,11 +21,11 @@ enum mode { WALKING, SKIPPING, COPYING, IN_TEXT };
 
 enum level_flag {
     LEVEL_OBJECT = 1,
-    LEVEL_ANY = 2,      /* members or elements without a node of their own are wanted */
-    LEVEL_COMMA = 4,    /* something was written */
-    LEVEL_ITEMS = 8,    /* elements are delivered one by one */
+    LEVEL_ANY = 2,       /* members or elements without a node of their own are wanted */
+    LEVEL_COMMA = 4,     /* something was written */
+    LEVEL_ITEMS = 8,     /* elements are delivered one by one */
     LEVEL_NUMBERED = 16, /* an array that is written as an object */
-    LEVEL_CUT = 32      /* something wanted was left out */
+    LEVEL_CUT = 32       /* something wanted was left out */
 };
 
 /* The longest number that can fit an int64_t has 20 bytes. */

@@ -13,8 +13,8 @@ static struct km_schema status_schema;
 
 static void start_next(struct km_lane *lane);
 
-int km_client_init(struct km_client *client, const struct km_kubeconfig *config, struct km_loop *loop,
-                   struct km_fault *fault)
+int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
+                   struct km_loop *loop, struct km_fault *fault)
 {
     memset(client, 0, sizeof *client);
     client->config = config;
@@ -53,7 +53,8 @@ int km_lane_init(struct km_lane *lane, struct km_client *client, const char *nam
 
 /* ---- the link's episodes: one line when it breaks, one when it works again ---- */
 
-static void note_link_failure(struct km_client *client, const struct km_request *r, int err, const char *why)
+static void note_link_failure(struct km_client *client, const struct km_request *r, int err,
+                              const char *why)
 {
     client->failures.value++;
     client->link_failures++;
@@ -66,8 +67,8 @@ static void note_link_failure(struct km_client *client, const struct km_request 
     }
     client->link_down = true;
     client->link_down_ms = client->loop->now_ms;
-    KM_ERROR("The API server can't be used, trying again with back-off", why, KM_S("request", r->what),
-             KM_S("server", client->host_header));
+    KM_ERROR("The API server can't be used, trying again with back-off", why,
+             KM_S("request", r->what), KM_S("server", client->host_header));
 }
 
 static void note_link_success(struct km_client *client)
@@ -75,7 +76,8 @@ static void note_link_success(struct km_client *client)
     if (!client->link_down)
         return;
     KM_INFO("The API server answers again", KM_S("server", client->host_header),
-            KM_U("failures", client->link_failures), KM_I("seconds", (client->loop->now_ms - client->link_down_ms) / 1000));
+            KM_U("failures", client->link_failures),
+            KM_I("seconds", (client->loop->now_ms - client->link_down_ms) / 1000));
     client->link_down = false;
     client->link_failures = 0;
 }
@@ -108,8 +110,8 @@ static void note_retry_after(struct km_lane *lane, const struct km_http_parser *
     struct km_slice value;
     uint64_t seconds;
     lane->retry_after_s = 0;
-    if (km_http_header(head, "Retry-After", &value) == KM_OK && km_slice_to_u64(value, &seconds) == KM_OK &&
-        seconds < 86400)
+    if (km_http_header(head, "Retry-After", &value) == KM_OK &&
+        km_slice_to_u64(value, &seconds) == KM_OK && seconds < 86400)
         lane->retry_after_s = (int64_t)seconds;
 }
 
@@ -121,14 +123,16 @@ static int on_head(void *ctx, const struct km_http_parser *head)
     lane->body_failed = false;
     if (is_success(r)) {
         if (r->schema != NULL)
-            km_sieve_init(&lane->sieve, r->schema, r->stream, lane->window, sizeof lane->window, request_text, r);
+            km_sieve_init(&lane->sieve, r->schema, r->stream, lane->window, sizeof lane->window,
+                          request_text, r);
         if (r->on_open != NULL)
             r->on_open(r);
         return KM_OK;
     }
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
-    km_sieve_init(&lane->sieve, &status_schema, false, lane->window, sizeof lane->window, status_text, lane);
+    km_sieve_init(&lane->sieve, &status_schema, false, lane->window, sizeof lane->window,
+                  status_text, lane);
     return KM_OK;
 }
 
@@ -177,11 +181,13 @@ static void on_done(void *ctx, int err, const struct km_fault *fault)
                            err == KM_ERR_STATUS ? lane->status.message : km_strerror(err));
         fault = &own;
     }
-    KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target), KM_U("status", r->http_status),
-         KM_S("result", km_strerror(err)), KM_I("milliseconds", client->loop->now_ms - r->started_ms));
+    KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target),
+         KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
+         KM_I("milliseconds", client->loop->now_ms - r->started_ms));
     if (err == KM_OK || err == KM_ERR_STATUS)
         note_link_success(client);
-    else if (err != KM_ERR_CANCELED && !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
+    else if (err != KM_ERR_CANCELED &&
+             !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
         note_link_failure(client, r, err, fault->text);
     r->status = &lane->status;
     r->fault = fault;
@@ -234,7 +240,8 @@ static void start_next(struct km_lane *lane)
     if (err == KM_OK)
         return;
     struct km_fault fault = {0};
-    (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)", km_strerror(err));
+    (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)",
+                       km_strerror(err));
     on_done(r, err, &fault);
 }
 

@@ -25,14 +25,16 @@ void kube_endpoint_init(struct km_client *client)
     const struct km_kubeconfig *config = client->config;
     struct km_port_uname names = {.machine = "unknown"};
     (void)km_port_uname(&names);
-    (void)km_slice_copy(km_slice_of(config->host), client->endpoint.host, sizeof client->endpoint.host);
+    (void)km_slice_copy(km_slice_of(config->host), client->endpoint.host,
+                        sizeof client->endpoint.host);
     (void)km_slice_copy(km_slice_of(config->server_name), client->endpoint.server_name,
                         sizeof client->endpoint.server_name);
-    (void)km_slice_copy(km_slice_of(config->authority), client->host_header, sizeof client->host_header);
+    (void)km_slice_copy(km_slice_of(config->authority), client->host_header,
+                        sizeof client->host_header);
     client->endpoint.port = config->port;
     client->endpoint.tls = config->tls;
-    (void)snprintf(client->user_agent, sizeof client->user_agent, "kubemote/" KM_VERSION " (linux/%s)",
-                   architecture(names.machine));
+    (void)snprintf(client->user_agent, sizeof client->user_agent,
+                   "kubemote/" KM_VERSION " (linux/%s)", architecture(names.machine));
 }
 
 static int take_token(struct km_client *client, struct km_slice text)
@@ -69,7 +71,8 @@ int kube_token_init(struct km_client *client, struct km_fault *fault)
     if (!config->tls)
         return KM_OK;
     if (config->token.len > 0 && take_token(client, config->token) != KM_OK)
-        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the token is longer than CONFIG_KM_TOKEN_BYTES (%d)",
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "%s: the token is longer than CONFIG_KM_TOKEN_BYTES (%d)",
                             config->source, CONFIG_KM_TOKEN_BYTES);
     if (config->token_file[0] == '\0')
         return KM_OK;
@@ -86,8 +89,8 @@ struct km_slice kube_token(struct km_client *client, int64_t now_ms)
         now_ms - client->token_read_ms >= TOKEN_FRESH_MS) {
         int err = read_token_file(client, now_ms);
         if (err != KM_OK)
-            KM_WARN("The token file can't be read, the old token is kept", KM_S("file", client->config->token_file),
-                    KM_S("reason", km_strerror(err)));
+            KM_WARN("The token file can't be read, the old token is kept",
+                    KM_S("file", client->config->token_file), KM_S("reason", km_strerror(err)));
     }
     return (struct km_slice){client->token, client->token_len};
 }

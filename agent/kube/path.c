@@ -33,8 +33,8 @@ static int add_group(struct km_buf *out, const struct km_resource *resource)
     return add_segment(out, resource->version);
 }
 
-int km_path(struct km_buf *out, const char *base_path, const struct km_resource *resource, const char *ns,
-            const char *name, const char *sub)
+int km_path(struct km_buf *out, const char *base_path, const struct km_resource *resource,
+            const char *ns, const char *name, const char *sub)
 {
     km_buf_puts(out, base_path);
     int err = add_group(out, resource);

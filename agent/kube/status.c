@@ -25,14 +25,16 @@ static const struct {
      "the server has received too many requests and has asked us to try again later"},
     {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
     {504, "Timeout",
-     "the server was unable to return a response in the time allotted, but may still be processing the request"},
+     "the server was unable to return a response in the time allotted, but may still be processing "
+     "the request"},
 };
 
 void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method)
 {
     const char *reason = code >= 500 ? "InternalError" : "Unknown";
-    const char *message = code >= 500 ? "an error on the server has prevented the request from succeeding"
-                                      : "the server's answer has an unexpected code and no explanation";
+    const char *message = code >= 500
+                              ? "an error on the server has prevented the request from succeeding"
+                              : "the server's answer has an unexpected code and no explanation";
     for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++) {
         if (generic[i].code != code)
             continue;
@@ -52,10 +54,25 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
 static bool known_reason(const char *reason)
 {
     static const char *const known[] = {
-        "Unauthorized",   "Forbidden", "NotFound",     "AlreadyExists",         "Conflict",
-        "Gone",           "Invalid",   "ServerTimeout", "StoreReadError",       "Timeout",
-        "TooManyRequests", "BadRequest", "MethodNotAllowed", "NotAcceptable",   "RequestEntityTooLarge",
-        "UnsupportedMediaType", "InternalError", "Expired", "ServiceUnavailable",
+        "Unauthorized",
+        "Forbidden",
+        "NotFound",
+        "AlreadyExists",
+        "Conflict",
+        "Gone",
+        "Invalid",
+        "ServerTimeout",
+        "StoreReadError",
+        "Timeout",
+        "TooManyRequests",
+        "BadRequest",
+        "MethodNotAllowed",
+        "NotAcceptable",
+        "RequestEntityTooLarge",
+        "UnsupportedMediaType",
+        "InternalError",
+        "Expired",
+        "ServiceUnavailable",
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(known[i], reason) == 0)

@@ -12,10 +12,14 @@ KM_QUEUE_DEFINE(node_queue, 1, 100, 7000);
 KM_QUEUE_DEFINE(lease_queue, 1, 200, 7000);
 KM_QUEUE_DEFINE(pod_queue, CONFIG_KM_POD_COUNT, 1000, 300000);
 
-static struct km_schema_node node_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(node_event_schema);
-static struct km_schema_node node_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(node_list_schema);
-static struct km_schema_node pod_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(pod_event_schema);
-static struct km_schema_node pod_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(pod_list_schema);
+static struct km_schema_node node_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
+    node_event_schema);
+static struct km_schema_node node_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
+    node_list_schema);
+static struct km_schema_node pod_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
+    pod_event_schema);
+static struct km_schema_node pod_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
+    pod_list_schema);
 static struct agent the_agent KM_POOL_STORAGE(agent);
 
 const struct km_node *agent_node(const struct agent *a)
@@ -54,7 +58,8 @@ static void print_row(struct agent *a, const struct km_node *node)
     a->options.print(a->options.print_ctx, line);
 }
 
-static void on_node(void *ctx, enum km_change change, uint16_t slot, const void *old, const void *now)
+static void on_node(void *ctx, enum km_change change, uint16_t slot, const void *old,
+                    const void *now)
 {
     struct agent *a = ctx;
     const struct km_node *node = now;
@@ -77,7 +82,8 @@ static void on_nodes_synced(void *ctx)
     km_controller_add(&a->node_ctl, NODE_KEY);
 }
 
-static void on_pod(void *ctx, enum km_change change, uint16_t slot, const void *old, const void *now)
+static void on_pod(void *ctx, enum km_change change, uint16_t slot, const void *old,
+                   const void *now)
 {
     struct agent *a = ctx;
     (void)old;
@@ -92,7 +98,8 @@ static void on_suspect(void *ctx, int64_t now_ms)
 {
     struct agent *a = ctx;
     (void)now_ms;
-    km_client_suspect(&a->client, "the lease could not be written, so every link to the server is suspect");
+    km_client_suspect(&a->client,
+                      "the lease could not be written, so every link to the server is suspect");
 }
 
 void agent_suspect_links(struct agent *a)
@@ -119,7 +126,8 @@ static int init_client(struct agent *a, struct km_fault *fault)
     if (err == KM_OK)
         err = km_lane_init(&a->pod_lane, &a->client, "pod-watch");
     if (err != KM_OK)
-        return km_fault_set(fault, KM_ERR_CONFIG, "the agent needs three connections: raise CONFIG_KM_CONN_COUNT (%d)",
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "the agent needs three connections: raise CONFIG_KM_CONN_COUNT (%d)",
                             CONFIG_KM_CONN_COUNT);
     a->suspect_timer.fn = on_suspect;
     a->suspect_timer.ctx = a;
@@ -204,7 +212,8 @@ static void seed_rng(struct agent *a)
     km_rng_seed(&a->rng, seed);
 }
 
-int km_agent_init(const struct km_agent_options *options, struct km_loop *loop, struct km_fault *fault)
+int km_agent_init(const struct km_agent_options *options, struct km_loop *loop,
+                  struct km_fault *fault)
 {
     struct agent *a = &the_agent;
     memset(a, 0, sizeof *a);
@@ -251,7 +260,8 @@ void km_agent_stop(void)
 bool km_agent_idle(void)
 {
     const struct agent *a = &the_agent;
-    return km_controller_idle(&a->node_ctl) && km_controller_idle(&a->lease_ctl) && km_controller_idle(&a->pod_ctl);
+    return km_controller_idle(&a->node_ctl) && km_controller_idle(&a->lease_ctl) &&
+           km_controller_idle(&a->pod_ctl);
 }
 
 bool km_agent_was_ready(void)

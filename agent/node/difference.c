@@ -72,9 +72,12 @@ static bool info_equal(const struct km_node *node, const struct node_desired *wa
 {
     const struct km_node_fields *f = &node->f;
     const struct km_facts *facts = want->facts;
-    return strcmp(f->machine_id, facts->machine_id) == 0 && strcmp(f->system_uuid, facts->system_uuid) == 0 &&
-           strcmp(f->boot_id, facts->boot_id) == 0 && strcmp(f->kernel_version, facts->kernel_version) == 0 &&
-           strcmp(f->os_image, facts->os_image) == 0 && strcmp(f->kubelet_version, want->kubelet_version) == 0 &&
+    return strcmp(f->machine_id, facts->machine_id) == 0 &&
+           strcmp(f->system_uuid, facts->system_uuid) == 0 &&
+           strcmp(f->boot_id, facts->boot_id) == 0 &&
+           strcmp(f->kernel_version, facts->kernel_version) == 0 &&
+           strcmp(f->os_image, facts->os_image) == 0 &&
+           strcmp(f->kubelet_version, want->kubelet_version) == 0 &&
            strcmp(f->operating_system, facts->operating_system) == 0 &&
            strcmp(f->architecture, facts->architecture) == 0;
 }

@@ -91,7 +91,8 @@ static void write_info(struct km_json_writer *w, const struct node_desired *want
 }
 
 /* When the status came to be what it is: as the server has it, unless it flips now. */
-static const char *transition(const struct km_node *node, const struct km_condition *c, const char *now)
+static const char *transition(const struct km_node *node, const struct km_condition *c,
+                              const char *now)
 {
     const struct km_node_condition *have = node == NULL ? NULL : node_condition(node, c->type);
     if (have == NULL || strcmp(have->status, km_condition_status_name(c->status)) != 0)
@@ -99,7 +100,8 @@ static const char *transition(const struct km_node *node, const struct km_condit
     return have->transition[0] == '\0' ? now : have->transition;
 }
 
-static void write_condition(struct km_json_writer *w, const struct km_condition *c, const char *since, const char *now)
+static void write_condition(struct km_json_writer *w, const struct km_condition *c,
+                            const char *since, const char *now)
 {
     km_json_object(w);
     km_json_kv_str(w, "type", c->type);
@@ -112,7 +114,8 @@ static void write_condition(struct km_json_writer *w, const struct km_condition 
 }
 
 /* A condition of an earlier run whose source is gone would stay for ever. */
-static void write_pruned(struct km_json_writer *w, const struct km_node *node, const struct node_desired *want)
+static void write_pruned(struct km_json_writer *w, const struct km_node *node,
+                         const struct node_desired *want)
 {
     if (node == NULL || !want->prune || node_condition(node, NODE_DUPLICATE) == NULL)
         return;
@@ -122,8 +125,8 @@ static void write_pruned(struct km_json_writer *w, const struct km_node *node, c
     km_json_close(w);
 }
 
-static void write_conditions(struct km_json_writer *w, const struct km_node *node, const struct node_desired *want,
-                             int64_t wall_us)
+static void write_conditions(struct km_json_writer *w, const struct km_node *node,
+                             const struct node_desired *want, int64_t wall_us)
 {
     char now[KM_TIME_SIZE];
     km_time_rfc3339(wall_us, now, sizeof now);
@@ -135,8 +138,8 @@ static void write_conditions(struct km_json_writer *w, const struct km_node *nod
     km_json_close(w);
 }
 
-static void write_status(struct km_json_writer *w, const struct km_node *node, const struct node_desired *want,
-                         int64_t wall_us)
+static void write_status(struct km_json_writer *w, const struct km_node *node,
+                         const struct node_desired *want, int64_t wall_us)
 {
     km_json_key(w, "status");
     km_json_object(w);
@@ -148,7 +151,8 @@ static void write_status(struct km_json_writer *w, const struct km_node *node, c
     km_json_close(w);
 }
 
-int node_write_create(struct km_buf *out, const char *name, const struct node_desired *want, int64_t wall_us)
+int node_write_create(struct km_buf *out, const char *name, const struct node_desired *want,
+                      int64_t wall_us)
 {
     struct km_json_writer w;
     km_buf_reset(out);
@@ -176,7 +180,8 @@ static void write_identity(struct km_json_writer *w, const struct km_node *node)
     km_json_kv_str(w, "uid", node->f.uid);
 }
 
-int node_write_patch(struct km_buf *out, const struct km_node *node, const struct node_desired *want, int64_t wall_us)
+int node_write_patch(struct km_buf *out, const struct km_node *node,
+                     const struct node_desired *want, int64_t wall_us)
 {
     struct km_json_writer w;
     km_buf_reset(out);
@@ -192,12 +197,14 @@ int node_write_patch(struct km_buf *out, const struct km_node *node, const struc
     return km_json_finish(&w);
 }
 
-int node_write_duplicate(struct km_buf *out, const struct km_node *node, const struct km_facts *facts, int64_t wall_us)
+int node_write_duplicate(struct km_buf *out, const struct km_node *node,
+                         const struct km_facts *facts, int64_t wall_us)
 {
     char now[KM_TIME_SIZE];
     struct km_json_writer w;
     struct km_buf message;
-    struct km_condition c = {.type = NODE_DUPLICATE, .status = KM_CONDITION_TRUE, .reason = "AnotherMachineWrites"};
+    struct km_condition c = {
+        .type = NODE_DUPLICATE, .status = KM_CONDITION_TRUE, .reason = "AnotherMachineWrites"};
     km_time_rfc3339(wall_us, now, sizeof now);
     km_buf_init(&message, c.message, sizeof c.message);
     km_buf_puts(&message, "stopped: machine ");

@@ -21,11 +21,13 @@ static void put_escaped(struct km_buf *out, const char *key)
     }
 }
 
-static void add_label(struct node_labels *labels, struct km_field *field, uint16_t i, struct km_buf *paths)
+static void add_label(struct node_labels *labels, struct km_field *field, uint16_t i,
+                      struct km_buf *paths)
 {
     field->path = paths->data + paths->len;
     field->type = KM_F_RAW;
-    field->offset = (uint32_t)(offsetof(struct km_node, labels) + i * sizeof((struct km_node *)0)->labels[0]);
+    field->offset =
+        (uint32_t)(offsetof(struct km_node, labels) + i * sizeof((struct km_node *)0)->labels[0]);
     field->size = sizeof((struct km_node *)0)->labels[0];
     km_buf_puts(paths, "/metadata/labels/");
     put_escaped(paths, labels->items[i].key);
@@ -40,12 +42,14 @@ int node_kind_init(struct km_kind *kind, struct node_labels *labels, struct km_f
     km_buf_init(&paths, labels->paths, sizeof labels->paths);
     memset(labels->fields, 0, sizeof labels->fields);
     if ((size_t)base->field_count + labels->count > room)
-        return km_fault_set(fault, KM_ERR_CONFIG, "too many labels: raise CONFIG_KM_NODE_LABEL_COUNT");
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "too many labels: raise CONFIG_KM_NODE_LABEL_COUNT");
     memcpy(labels->fields, base->fields, base->field_count * sizeof base->fields[0]);
     for (uint16_t i = 0; i < labels->count; i++)
         add_label(labels, &labels->fields[base->field_count + i], i, &paths);
     if (paths.overflow)
-        return km_fault_set(fault, KM_ERR_CONFIG, "the labels are too long: raise CONFIG_KM_NODE_TEXT_BYTES (%d)",
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "the labels are too long: raise CONFIG_KM_NODE_TEXT_BYTES (%d)",
                             CONFIG_KM_NODE_TEXT_BYTES);
     kind->name = "Node";
     kind->record_size = sizeof(struct km_node);

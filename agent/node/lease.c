@@ -94,7 +94,9 @@ static int write_request(struct agent *a, const struct km_node *node)
     int err = KM_OK;
     const char *name = l->step == LEASE_CREATE ? NULL : a->config->node_name;
     km_buf_init(&target, l->request.target, sizeof l->request.target);
-    l->request.method = l->step == LEASE_READ ? KM_GET : l->step == LEASE_CREATE ? KM_POST : KM_PATCH;
+    l->request.method = l->step == LEASE_READ     ? KM_GET
+                        : l->step == LEASE_CREATE ? KM_POST
+                                                  : KM_PATCH;
     l->request.content_type = l->step == LEASE_RENEW ? KM_TYPE_MERGE : KM_TYPE_JSON;
     l->request.what = l->step == LEASE_READ     ? "read lease"
                       : l->step == LEASE_CREATE ? "create lease"
@@ -161,7 +163,8 @@ static void refused(struct agent *a, const struct km_status *status)
         at_once(a, LEASE_CREATE);
         return;
     }
-    if (km_status_is_not_found(status) || km_status_is_conflict(status) || km_status_is_already_exists(status)) {
+    if (km_status_is_not_found(status) || km_status_is_conflict(status) ||
+        km_status_is_already_exists(status)) {
         at_once(a, LEASE_READ);
         return;
     }
@@ -205,7 +208,8 @@ void node_lease_reconcile(void *ctx, uint16_t key)
     }
     int err = write_request(a, node);
     if (err != KM_OK) {
-        KM_ERROR("The lease request can't be written", km_strerror(err), KM_S("node", a->config->node_name));
+        KM_ERROR("The lease request can't be written", km_strerror(err),
+                 KM_S("node", a->config->node_name));
         finish(a, KM_BACK_OFF, 0);
         return;
     }
@@ -225,6 +229,8 @@ int node_lease_init(struct agent *a, struct km_fault *fault)
     l->request.ctx = a;
     l->renewals.name = "kubemote_lease_renewals_total";
     km_counter_register(&l->renewals);
-    int err = km_schema_init(&l->schema, lease_parts, 1, NULL, lease_nodes, sizeof lease_nodes / sizeof lease_nodes[0]);
-    return err == KM_OK ? KM_OK : km_fault_set(fault, err, "the Lease schema does not fit its table");
+    int err = km_schema_init(&l->schema, lease_parts, 1, NULL, lease_nodes,
+                             sizeof lease_nodes / sizeof lease_nodes[0]);
+    return err == KM_OK ? KM_OK
+                        : km_fault_set(fault, err, "the Lease schema does not fit its table");
 }

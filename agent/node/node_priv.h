@@ -37,14 +37,15 @@ struct node_desired {
 const char *node_difference(const struct km_node *node, const struct node_desired *want);
 
 /* The whole Node for a POST. KM_ERR_TOO_LONG when it does not fit. */
-int node_write_create(struct km_buf *out, const char *name, const struct node_desired *want, int64_t wall_us);
+int node_write_create(struct km_buf *out, const char *name, const struct node_desired *want,
+                      int64_t wall_us);
 /* The strategic merge patch for the status subresource: everything that we own, whole; nothing of others. Transition times
    are taken over from the Node where the status is the same, so that they move on flips alone. */
-int node_write_patch(struct km_buf *out, const struct km_node *node, const struct node_desired *want,
-                     int64_t wall_us);
+int node_write_patch(struct km_buf *out, const struct km_node *node,
+                     const struct node_desired *want, int64_t wall_us);
 /* Like it, but only the condition that says that another machine uses this name. */
-int node_write_duplicate(struct km_buf *out, const struct km_node *node, const struct km_facts *facts,
-                         int64_t wall_us);
+int node_write_duplicate(struct km_buf *out, const struct km_node *node,
+                         const struct km_facts *facts, int64_t wall_us);
 
 /* The Node's row as people know it from kubectl; header: the column names. */
 void node_row(struct km_buf *out, const struct km_node *node, int64_t wall_us, bool header);
@@ -91,9 +92,9 @@ struct node_status {
     char before_rv[32];       /* what the cache showed when we wrote; "" = no write is awaited */
     int64_t awaited_until_ms; /* our write is expected to show in the cache */
     int64_t facts_ms, version_ms, report_ms; /* when next */
-    int64_t create_ms;        /* a deleted Node is not made again before */
+    int64_t create_ms;                       /* a deleted Node is not made again before */
     uint32_t recreations;
-    uint32_t write_tokens;    /* a budget, so that a war over a label can't load the server */
+    uint32_t write_tokens; /* a budget, so that a war over a label can't load the server */
     int64_t tokens_ms;
     char kubelet_version[64];
     struct km_counter writes;
@@ -120,14 +121,15 @@ struct agent {
     char self_uid[64];
     uint8_t foreign_seen; /* how often another machine's identity replaced ours */
     int64_t foreign_ms;
-    bool identity_shown;  /* the server shows our machineID and bootID */
-    bool duplicate;       /* another machine has this name: say so, then be silent */
-    bool silenced;        /* nothing is written any more */
+    bool identity_shown; /* the server shows our machineID and bootID */
+    bool duplicate;      /* another machine has this name: say so, then be silent */
+    bool silenced;       /* nothing is written any more */
     bool stopping, was_ready;
     char printed[512];
 };
 
-const struct km_node *agent_node(const struct agent *a); /* NULL when the server has none, or none is known yet */
+const struct km_node *agent_node(
+    const struct agent *a); /* NULL when the server has none, or none is known yet */
 /* Soon, not now: every connection is dropped. */
 void agent_suspect_links(struct agent *a);
 /* After the first answer to the registration, whatever it was. */
@@ -138,7 +140,8 @@ void node_status_reconcile(void *ctx, uint16_t key);
 /* The Node appeared or changed on the server: is it still ours? */
 void node_status_observe(struct agent *a, const struct km_node *node);
 void node_status_deleted(struct agent *a);
-void node_event(struct agent *a, bool warning, const char *reason, const char *action, const char *note);
+void node_event(struct agent *a, bool warning, const char *reason, const char *action,
+                const char *note);
 int node_lease_init(struct agent *a, struct km_fault *fault);
 void node_lease_reconcile(void *ctx, uint16_t key);
 int node_pods_init(struct agent *a, struct km_fault *fault);

@@ -52,7 +52,8 @@ static void on_done(struct km_request *request, int err)
         finish(a, KM_DONE);
         return;
     }
-    if (err == KM_ERR_STATUS && (km_status_is_not_found(request->status) || km_status_is_conflict(request->status))) {
+    if (err == KM_ERR_STATUS &&
+        (km_status_is_not_found(request->status) || km_status_is_conflict(request->status))) {
         finish(a, KM_DONE);
         return;
     }
@@ -73,7 +74,8 @@ void node_pods_reconcile(void *ctx, uint16_t key)
         return;
     }
     km_buf_init(&target, p->request.target, sizeof p->request.target);
-    if (km_path(&target, a->client.config->base_path, &km_pods, pod->ns, pod->name, NULL) != KM_OK ||
+    if (km_path(&target, a->client.config->base_path, &km_pods, pod->ns, pod->name, NULL) !=
+            KM_OK ||
         write_body(&p->body, pod) != KM_OK) {
         KM_WARN("A pod's name makes no request", KM_OBJ("pod", pod->ns, pod->name));
         finish(a, KM_DONE);

@@ -23,7 +23,8 @@ static void write_age(char *out, size_t size, const struct km_node *node, int64_
     else if (s < 10800)
         km_buf_printf(&text, "%dm", (int)(s / 60));
     else if (s < 28800)
-        km_buf_printf(&text, s / 60 % 60 == 0 ? "%dh" : "%dh%dm", (int)(s / 3600), (int)(s / 60 % 60));
+        km_buf_printf(&text, s / 60 % 60 == 0 ? "%dh" : "%dh%dm", (int)(s / 3600),
+                      (int)(s / 60 % 60));
     else if (s < 172800)
         km_buf_printf(&text, "%dh", (int)(s / 3600));
     else
@@ -57,12 +58,12 @@ void node_row(struct km_buf *out, const struct km_node *node, int64_t wall_us, b
     char age[24], state[40];
     int name_width = (int)strlen(node->f.name) < 12 ? 12 : (int)strlen(node->f.name);
     if (header) {
-        km_buf_printf(out, "%-*s   %-28s   %-6s   %-25s   %-15s   %s", name_width, "NAME", "STATUS", "AGE", "VERSION",
-                      "INTERNAL-IP", "KERNEL-VERSION");
+        km_buf_printf(out, "%-*s   %-28s   %-6s   %-25s   %-15s   %s", name_width, "NAME", "STATUS",
+                      "AGE", "VERSION", "INTERNAL-IP", "KERNEL-VERSION");
         return;
     }
     write_age(age, sizeof age, node, wall_us);
     write_state(state, sizeof state, node);
-    km_buf_printf(out, "%-*s   %-28s   %-6s   %-25s   %-15s   %s", name_width, node->f.name, state, age,
-                  node->f.kubelet_version, internal_ip(node), node->f.kernel_version);
+    km_buf_printf(out, "%-*s   %-28s   %-6s   %-25s   %-15s   %s", name_width, node->f.name, state,
+                  age, node->f.kubelet_version, internal_ip(node), node->f.kernel_version);
 }

@@ -12,8 +12,8 @@
 #include "kubemote/km_log.h"
 #include "node_priv.h"
 
-#define AWAIT_MS 20000         /* for our own write to come back through the watch */
-#define RECREATE_MS 10000      /* doubles with each deletion */
+#define AWAIT_MS 20000    /* for our own write to come back through the watch */
+#define RECREATE_MS 10000 /* doubles with each deletion */
 #define RECREATE_MAX_MS 300000
 #define WRITE_BURST 6
 #define WRITE_REFILL_MS 10000
@@ -41,7 +41,8 @@ static int64_t tick_ms(struct agent *a)
     return period_ms + km_rng_range(&a->rng, 0, period_ms / 25 + 1);
 }
 
-void node_event(struct agent *a, bool warning, const char *reason, const char *action, const char *note)
+void node_event(struct agent *a, bool warning, const char *reason, const char *action,
+                const char *note)
 {
     const struct km_reference self = {.api_version = "v1",
                                       .kind = "Node",
@@ -85,8 +86,9 @@ static void update_want(struct agent *a)
 
 /* ---- requests ---- */
 
-static void send(struct agent *a, const char *what, enum km_http_method method, const char *content_type,
-                 const struct km_schema *schema, void (*on_done)(struct km_request *, int))
+static void send(struct agent *a, const char *what, enum km_http_method method,
+                 const char *content_type, const struct km_schema *schema,
+                 void (*on_done)(struct km_request *, int))
 {
     struct km_request *r = &a->status.request;
     r->what = what;
@@ -124,8 +126,8 @@ static int on_text(struct km_request *request, bool item, struct km_slice text, 
     int major, minor;
     if (sscanf(version.git_version, "v%4d.%4d", &major, &minor) != 2)
         return KM_OK;
-    (void)snprintf(a->status.kubelet_version, sizeof a->status.kubelet_version, "v%d.%d.0-kubemote." KM_VERSION, major,
-                   minor);
+    (void)snprintf(a->status.kubelet_version, sizeof a->status.kubelet_version,
+                   "v%d.%d.0-kubemote." KM_VERSION, major, minor);
     return KM_OK;
 }
 
@@ -185,18 +187,21 @@ static void on_created(struct km_request *request, int err)
         agent_start_watches(a);
     }
     if (err == KM_OK) {
-        KM_INFO("Registered the Node", KM_S("node", a->config->node_name), KM_S("uid", s->answer.uid));
+        KM_INFO("Registered the Node", KM_S("node", a->config->node_name),
+                KM_S("uid", s->answer.uid));
         (void)km_slice_copy(km_slice_of(s->answer.uid), a->self_uid, sizeof a->self_uid);
         note_written(a, "");
         if (s->seen)
-            node_event(a, false, "NodeRecreated", "Recreate", "The Node was deleted while its agent runs, and made again");
+            node_event(a, false, "NodeRecreated", "Recreate",
+                       "The Node was deleted while its agent runs, and made again");
         finish(a, KM_AGAIN_AFTER, tick_ms(a));
         return;
     }
     if (err == KM_ERR_STATUS && km_status_is_already_exists(request->status)) {
         KM_V(2, "The Node exists already", KM_S("node", a->config->node_name));
         if (km_informer_synced(&a->nodes))
-            km_reflector_resync(&a->nodes.reflector, "the server has a Node that the cache does not have");
+            km_reflector_resync(&a->nodes.reflector,
+                                "the server has a Node that the cache does not have");
         finish(a, KM_AGAIN_AFTER, tick_ms(a));
         return;
     }
@@ -208,7 +213,8 @@ static void on_created(struct km_request *request, int err)
 static void create(struct agent *a)
 {
     update_want(a);
-    int err = node_write_create(&a->status.body, a->config->node_name, &a->status.want, km_port_wall_us());
+    int err = node_write_create(&a->status.body, a->config->node_name, &a->status.want,
+                                km_port_wall_us());
     if (err == KM_OK)
         err = target(a, NULL, NULL);
     if (err != KM_OK) {
@@ -232,7 +238,8 @@ static void reconcile_missing(struct agent *a)
     }
     if (s->seen && !a->config->recreate_node) {
         if (!s->told_gone)
-            KM_WARN("The Node was deleted and recreateNode is off: waiting for it", KM_S("node", a->config->node_name));
+            KM_WARN("The Node was deleted and recreateNode is off: waiting for it",
+                    KM_S("node", a->config->node_name));
         s->told_gone = true;
         finish(a, KM_DONE, 0);
         return;
@@ -256,8 +263,8 @@ void node_status_deleted(struct agent *a)
     s->awaited_until_ms = 0;
     s->create_ms = a->loop->now_ms + delay_ms;
     a->identity_shown = false;
-    KM_WARN("The Node is gone from the server", KM_S("node", a->config->node_name), KM_I("recreateAfterMs", delay_ms),
-            KM_B("recreateNode", a->config->recreate_node));
+    KM_WARN("The Node is gone from the server", KM_S("node", a->config->node_name),
+            KM_I("recreateAfterMs", delay_ms), KM_B("recreateNode", a->config->recreate_node));
 }
 
 /* ---- status ---- */
@@ -271,8 +278,10 @@ static void on_patched(struct km_request *request, int err)
         finish(a, KM_AGAIN_AFTER, tick_ms(a));
         return;
     }
-    if (err == KM_ERR_STATUS && (km_status_is_not_found(request->status) || km_status_is_conflict(request->status)))
-        km_reflector_resync(&a->nodes.reflector, "the server does not have the Node that the cache has");
+    if (err == KM_ERR_STATUS &&
+        (km_status_is_not_found(request->status) || km_status_is_conflict(request->status)))
+        km_reflector_resync(&a->nodes.reflector,
+                            "the server does not have the Node that the cache has");
     else if (err == KM_ERR_STATUS)
         trouble(a, "The Node's status can't be written, trying again", request->status->message);
     finish(a, KM_BACK_OFF, 0);
@@ -287,9 +296,10 @@ static void on_duplicate_said(struct km_request *request, int err)
         return;
     }
     a->silenced = true;
-    KM_ERROR("Another machine runs under this node name: nothing is written any more. Give one of them another name.",
-             "duplicate node", KM_S("node", a->config->node_name), KM_S("machineID", a->facts.machine_id),
-             KM_S("bootID", a->facts.boot_id));
+    KM_ERROR("Another machine runs under this node name: nothing is written any more. Give one of "
+             "them another name.",
+             "duplicate node", KM_S("node", a->config->node_name),
+             KM_S("machineID", a->facts.machine_id), KM_S("bootID", a->facts.boot_id));
     finish(a, KM_DONE, 0);
 }
 
@@ -335,7 +345,8 @@ static void patch(struct agent *a, const struct km_node *node)
         return;
     }
     memcpy(s->before_rv, node->f.rv, sizeof s->before_rv);
-    send(a, "write status", KM_PATCH, KM_TYPE_STRATEGIC, &s->answer_schema, a->duplicate ? on_duplicate_said : on_patched);
+    send(a, "write status", KM_PATCH, KM_TYPE_STRATEGIC, &s->answer_schema,
+         a->duplicate ? on_duplicate_said : on_patched);
 }
 
 static void reconcile_present(struct agent *a, const struct km_node *node)
@@ -389,7 +400,8 @@ void node_status_observe(struct agent *a, const struct km_node *node)
     a->status.seen = true;
     a->status.told_gone = false;
     (void)km_slice_copy(km_slice_of(node->f.uid), a->self_uid, sizeof a->self_uid);
-    if (strcmp(node->f.machine_id, a->facts.machine_id) == 0 && strcmp(node->f.boot_id, a->facts.boot_id) == 0) {
+    if (strcmp(node->f.machine_id, a->facts.machine_id) == 0 &&
+        strcmp(node->f.boot_id, a->facts.boot_id) == 0) {
         a->identity_shown = true;
         return;
     }
@@ -406,7 +418,8 @@ void node_status_observe(struct agent *a, const struct km_node *node)
     if (a->foreign_seen < 2)
         return;
     a->duplicate = true;
-    node_event(a, true, "DuplicateNode", "Stop", "Another machine runs under this node name; this agent stops writing");
+    node_event(a, true, "DuplicateNode", "Stop",
+               "Another machine runs under this node name; this agent stops writing");
 }
 
 int node_status_init(struct agent *a, struct km_fault *fault)
@@ -426,5 +439,7 @@ int node_status_init(struct agent *a, struct km_fault *fault)
     if (err == KM_OK)
         err = km_schema_init(&s->version_schema, version_parts, 1, NULL, version_nodes,
                              sizeof version_nodes / sizeof version_nodes[0]);
-    return err == KM_OK ? KM_OK : km_fault_set(fault, err, "the schemas of the Node's answers do not fit their tables");
+    return err == KM_OK ? KM_OK
+                        : km_fault_set(fault, err,
+                                       "the schemas of the Node's answers do not fit their tables");
 }

@@ -6,8 +6,8 @@
 #include "kubemote/km_watch.h"
 #include "watch_priv.h"
 
-#define STALE_MS 150000       /* bookmarks come about every minute, at times two minutes apart */
-#define SHORT_STREAM_MS 1000  /* a stream that ends sooner without one event is an error */
+#define STALE_MS 150000      /* bookmarks come about every minute, at times two minutes apart */
+#define SHORT_STREAM_MS 1000 /* a stream that ends sooner without one event is an error */
 #define STREAM_HEAD_MS 30000
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
@@ -41,7 +41,8 @@ static void trouble(struct km_reflector *r, const char *why)
         return;
     }
     r->in_trouble = true;
-    KM_WARN("Watch broken, starting again with back-off", KM_S("resource", r->name), KM_S("reason", why));
+    KM_WARN("Watch broken, starting again with back-off", KM_S("resource", r->name),
+            KM_S("reason", why));
 }
 
 static void works(struct km_reflector *r)
@@ -101,7 +102,8 @@ static const struct km_object *as_object(const void *record)
     return record;
 }
 
-static void on_bookmark(struct km_reflector *r, const struct km_watch_event *event, const struct km_object *object)
+static void on_bookmark(struct km_reflector *r, const struct km_watch_event *event,
+                        const struct km_object *object)
 {
     if (object->rv[0] == '\0')
         return;
@@ -119,8 +121,9 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
     bool unusable = km_status_is_expired(status) || km_status_is_too_large_rv(status);
     if (unusable && !r->rv_unavailable) {
         /* Not a failure of the link: the next list is asked for at once, from scratch. */
-        KM_INFO("The server can't resume from our resourceVersion, listing anew", KM_S("resource", r->name),
-                KM_S("resourceVersion", r->rv), KM_S("reason", status->reason), KM_S("message", status->message));
+        KM_INFO("The server can't resume from our resourceVersion, listing anew",
+                KM_S("resource", r->name), KM_S("resourceVersion", r->rv),
+                KM_S("reason", status->reason), KM_S("message", status->message));
         r->rv_unavailable = true;
         r->restart_now = true;
         return KM_ERR_CANCELED;
@@ -132,7 +135,8 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
     return KM_ERR_STATUS;
 }
 
-static int on_object_event(struct km_reflector *r, const struct km_watch_event *event, const struct km_object *object)
+static int on_object_event(struct km_reflector *r, const struct km_watch_event *event,
+                           const struct km_object *object)
 {
     if (object->name[0] == '\0' || object->rv[0] == '\0') {
         r->skipped.value++;
@@ -153,14 +157,15 @@ static int on_object_event(struct km_reflector *r, const struct km_watch_event *
 
 static bool is_object_event(const char *type)
 {
-    return strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0 || strcmp(type, "DELETED") == 0;
+    return strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0 ||
+           strcmp(type, "DELETED") == 0;
 }
 
 static int skip_oversize(struct km_reflector *r, const char *what)
 {
     if (r->skipped.value++ == 0)
-        KM_WARN("An object is too large for the JSON window and was skipped", KM_S("resource", r->name),
-                KM_S("limit", what));
+        KM_WARN("An object is too large for the JSON window and was skipped",
+                KM_S("resource", r->name), KM_S("limit", what));
     return KM_OK;
 }
 
@@ -233,12 +238,14 @@ static int on_list_text(struct km_reflector *r, bool item, struct km_slice text,
 static int on_text(struct km_request *request, bool item, struct km_slice text, bool overflow)
 {
     struct km_reflector *r = request->ctx;
-    return r->state == KM_WATCH_LIST ? on_list_text(r, item, text, overflow) : on_event(r, text, overflow);
+    return r->state == KM_WATCH_LIST ? on_list_text(r, item, text, overflow)
+                                     : on_event(r, text, overflow);
 }
 
 /* ---- ends of requests ---- */
 
-static void list_answered(struct km_reflector *r, int err, const struct km_status *status, const char *why)
+static void list_answered(struct km_reflector *r, int err, const struct km_status *status,
+                          const char *why)
 {
     if (err == KM_OK && r->continue_token[0] != '\0') {
         r->page++;
@@ -285,12 +292,14 @@ static void stream_refused(struct km_reflector *r, const struct km_status *statu
         back_off(r, KM_WATCH_STREAM);
         return;
     }
-    KM_V(2, "No streaming list, falling back to list and watch", KM_S("resource", r->name), KM_S("reason", why));
+    KM_V(2, "No streaming list, falling back to list and watch", KM_S("resource", r->name),
+         KM_S("reason", why));
     r->list_this_round = true;
     begin(r, KM_WATCH_LIST);
 }
 
-static void stream_ended(struct km_reflector *r, int err, const struct km_status *status, const char *why)
+static void stream_ended(struct km_reflector *r, int err, const struct km_status *status,
+                         const char *why)
 {
     bool empty = r->round_events == 0 && r->client->loop->now_ms - r->opened_ms < SHORT_STREAM_MS;
     drop_replace(r);
@@ -316,7 +325,8 @@ static void stream_ended(struct km_reflector *r, int err, const struct km_status
     back_off(r, KM_WATCH_STREAM);
 }
 
-static void watch_ended(struct km_reflector *r, int err, const struct km_status *status, const char *why)
+static void watch_ended(struct km_reflector *r, int err, const struct km_status *status,
+                        const char *why)
 {
     bool empty = r->round_events == 0 && r->client->loop->now_ms - r->opened_ms < SHORT_STREAM_MS;
     if (r->restart_now) {
@@ -325,8 +335,8 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
         return;
     }
     if (err == KM_OK && !empty) {
-        KM_V(4, "Watch ended by the server, resuming", KM_S("resource", r->name), KM_S("resourceVersion", r->rv),
-             KM_U("events", r->round_events));
+        KM_V(4, "Watch ended by the server, resuming", KM_S("resource", r->name),
+             KM_S("resourceVersion", r->rv), KM_U("events", r->round_events));
         again(r, KM_WATCH_WATCHING);
         return;
     }
@@ -491,15 +501,17 @@ static void on_timer(void *ctx, int64_t now_ms)
         set_timer(r, since_ms + limit_ms);
         return;
     }
-    km_conn_abort(&r->lane->conn, KM_ERR_TIMEOUT, "no event and no bookmark came for too long", now_ms);
+    km_conn_abort(&r->lane->conn, KM_ERR_TIMEOUT, "no event and no bookmark came for too long",
+                  now_ms);
 }
 
 /* ---- set-up ---- */
 
-static void name_counter(struct km_reflector *r, size_t i, struct km_counter *counter, const char *what)
+static void name_counter(struct km_reflector *r, size_t i, struct km_counter *counter,
+                         const char *what)
 {
-    (void)snprintf(r->counter_names[i], sizeof r->counter_names[i], "kubemote_watch_%s_total{resource=\"%s\"}", what,
-                   r->name);
+    (void)snprintf(r->counter_names[i], sizeof r->counter_names[i],
+                   "kubemote_watch_%s_total{resource=\"%s\"}", what, r->name);
     counter->name = r->counter_names[i];
     km_counter_register(counter);
 }
@@ -527,12 +539,15 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     r->event_parts[2] = (struct km_schema_part){"/object", r->kind};
     r->list_parts[0] = (struct km_schema_part){"", &km_kind_watch_list};
     r->list_parts[1] = (struct km_schema_part){"/items", r->kind};
-    int err = km_schema_init(&r->events, r->event_parts, 3, NULL, r->event_nodes, CONFIG_KM_JSON_NODE_COUNT);
+    int err = km_schema_init(&r->events, r->event_parts, 3, NULL, r->event_nodes,
+                             CONFIG_KM_JSON_NODE_COUNT);
     if (err == KM_OK)
-        err = km_schema_init(&r->list, r->list_parts, 2, "/items", r->list_nodes, CONFIG_KM_JSON_NODE_COUNT);
+        err = km_schema_init(&r->list, r->list_parts, 2, "/items", r->list_nodes,
+                             CONFIG_KM_JSON_NODE_COUNT);
     if (err != KM_OK)
-        return km_fault_set(fault, err, "the fields of %s do not fit CONFIG_KM_JSON_NODE_COUNT (%d)", r->kind->name,
-                            CONFIG_KM_JSON_NODE_COUNT);
+        return km_fault_set(fault, err,
+                            "the fields of %s do not fit CONFIG_KM_JSON_NODE_COUNT (%d)",
+                            r->kind->name, CONFIG_KM_JSON_NODE_COUNT);
     return KM_OK;
 }
 

@@ -6,15 +6,15 @@
 
 /* What stands around the object in a watch event. The object's own resourceVersion is among the cached kind's fields, which
    also receive a bookmark. */
-#define WATCH_EVENT_FIELDS(S, I, B, R, A, M)                                                                           \
-    S(type, "/type", 16)                                                                                               \
+#define WATCH_EVENT_FIELDS(S, I, B, R, A, M) \
+    S(type, "/type", 16) \
     S(initial_end, "/object/metadata/annotations/k8s.io~1initial-events-end", 8)
 KM_KIND_STRUCT(watch_event, WATCH_EVENT_FIELDS)
 extern const struct km_kind km_kind_watch_event;
 
 /* What stands around the items of a list. */
-#define WATCH_LIST_FIELDS(S, I, B, R, A, M)                                                                            \
-    S(rv, "/metadata/resourceVersion", 32)                                                                             \
+#define WATCH_LIST_FIELDS(S, I, B, R, A, M) \
+    S(rv, "/metadata/resourceVersion", 32) \
     S(continue_token, "/metadata/continue", CONFIG_KM_CONTINUE_BYTES)
 KM_KIND_STRUCT(watch_list, WATCH_LIST_FIELDS)
 extern const struct km_kind km_kind_watch_list;

@@ -10,7 +10,7 @@ enum km_command { KM_COMMAND_RUN, KM_COMMAND_VERSION, KM_COMMAND_HELP };
 struct km_cli {
     enum km_command command;
     const char *kubeconfig, *context, *node_name, *config, *metrics_file; /* NULL: not given */
-    int verbosity;   /* -1: not given */
+    int verbosity;                                                        /* -1: not given */
     bool print_node;
 };
 

@@ -22,7 +22,8 @@ struct km_informer {
     struct km_cache *cache;
     /* old is NULL on KM_ADDED; now is NULL on KM_DELETED. Both are valid during the call only. Must not block: it puts keys on
        queues. slot stays the object's as long as it exists. */
-    void (*on_change)(void *ctx, enum km_change change, uint16_t slot, const void *old, const void *now);
+    void (*on_change)(void *ctx, enum km_change change, uint16_t slot, const void *old,
+                      const void *now);
     void (*on_synced)(void *ctx); /* the first list is complete; may be NULL */
     void *ctx;
 
@@ -66,7 +67,8 @@ void km_controller_init(struct km_controller *c);
 void km_controller_wake(struct km_controller *c);
 /* Puts the key on the queue and wakes the controller. */
 void km_controller_add(struct km_controller *c, uint16_t key);
-void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result, int64_t after_ms);
+void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,
+                          int64_t after_ms);
 /* No key is handed out any more; in_flight falls to 0 as reconciles finish. */
 void km_controller_shutdown(struct km_controller *c);
 bool km_controller_idle(const struct km_controller *c);
@@ -74,7 +76,8 @@ bool km_controller_idle(const struct km_controller *c);
 /* ---- recorder ---- */
 
 struct km_reference {
-    const char *api_version, *kind, *ns, *name, *uid; /* ns "" for cluster-scoped: the event goes to "default" */
+    const char *api_version, *kind, *ns, *name,
+        *uid; /* ns "" for cluster-scoped: the event goes to "default" */
 };
 
 struct km_event {
@@ -106,7 +109,7 @@ struct km_recorder {
 void km_recorder_init(struct km_recorder *rec);
 /* Copies everything; never waits. When CONFIG_KM_EVENT_COUNT are waiting the new one is dropped and counted. Repeated 12 times
    at most, 10 s apart, on link failures; an answer with an error Status ends it (client-go tools/events). */
-void km_recorder_event(struct km_recorder *rec, const struct km_reference *about, bool warning, const char *reason,
-                       const char *action, const char *note);
+void km_recorder_event(struct km_recorder *rec, const struct km_reference *about, bool warning,
+                       const char *reason, const char *action, const char *note);
 
 #endif

@@ -42,11 +42,11 @@ int km_json_scan_end(struct km_json_scan *scan);
 enum km_field_type {
     KM_F_STRING, /* char[size]: decoded (escapes resolved), NUL-terminated; cut at a character's end and marked; \u0000 and
                     half a surrogate pair become U+FFFD, the former marked */
-    KM_F_INT64,  /* int64_t; a number that does not fit or has a fraction or an exponent is marked and left zero */
-    KM_F_BOOL,   /* bool */
-    KM_F_RAW,    /* char[size]: the value's text as it stood, any type, NUL-terminated; too long: empty and marked */
-    KM_F_ARRAY,  /* elements of a sub-table; more than count_max: the rest is left out and marked */
-    KM_F_MAP     /* members: the first field of the sub-table, a STRING, takes the key, the others the value */
+    KM_F_INT64, /* int64_t; a number that does not fit or has a fraction or an exponent is marked and left zero */
+    KM_F_BOOL, /* bool */
+    KM_F_RAW, /* char[size]: the value's text as it stood, any type, NUL-terminated; too long: empty and marked */
+    KM_F_ARRAY, /* elements of a sub-table; more than count_max: the rest is left out and marked */
+    KM_F_MAP /* members: the first field of the sub-table, a STRING, takes the key, the others the value */
 };
 /* In all: null is as if absent (RAW takes it as it stood); a value of another JSON type than the field's is marked and left
    zero; of members with the same name in one object the last one wins. */
@@ -62,7 +62,8 @@ struct km_field {
 
 /* Records begin with this head. */
 struct km_record {
-    uint32_t truncated; /* values that were marked in this record: longer than their field, or too many */
+    uint32_t
+        truncated; /* values that were marked in this record: longer than their field, or too many */
 };
 
 struct km_kind {
@@ -89,17 +90,17 @@ struct km_kind {
 #define KM_FIELD_B_(member, path) bool member;
 #define KM_FIELD_R_(member, path, length) char member[length];
 /* The count stands behind its array: so the table can tell its place. */
-#define KM_FIELD_A_(member, path, element, count)                                                                      \
-    struct km_##element member[count];                                                                                 \
+#define KM_FIELD_A_(member, path, element, count) \
+    struct km_##element member[count]; \
     uint16_t member##_count;
-#define KM_ELEMENT_STRUCT(element, LIST)                                                                               \
-    struct km_##element {                                                                                              \
-        LIST(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_)                             \
+#define KM_ELEMENT_STRUCT(element, LIST) \
+    struct km_##element { \
+        LIST(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_) \
     };
-#define KM_KIND_STRUCT(kind, LIST)                                                                                     \
-    struct km_##kind {                                                                                                 \
-        struct km_record head;                                                                                         \
-        LIST(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_)                             \
+#define KM_KIND_STRUCT(kind, LIST) \
+    struct km_##kind { \
+        struct km_record head; \
+        LIST(KM_FIELD_S_, KM_FIELD_I_, KM_FIELD_B_, KM_FIELD_R_, KM_FIELD_A_, KM_FIELD_A_) \
     };
 /* KM_ELEMENT_TABLE and KM_KIND_TABLE: same manner, in km_json_table.h (included by the one .c file). */
 
@@ -121,16 +122,18 @@ struct km_schema_node {
     const char *segment;          /* as in the pointer; NULL = any member or element */
     const struct km_field *field; /* that ends here, NULL = none */
     uint16_t segment_len, first_child, next, also; /* 0 = none */
-    uint8_t part;                 /* whose field it is */
-    uint8_t base;                 /* what the field's offset counts from: 0 = the record, else the element at that depth */
-    uint8_t types;                /* bit 1 << type for each field that ends here */
-    bool numbered;                /* has children that name an array's element by its place */
+    uint8_t part;                                  /* whose field it is */
+    uint8_t
+        base; /* what the field's offset counts from: 0 = the record, else the element at that depth */
+    uint8_t types; /* bit 1 << type for each field that ends here */
+    bool numbered; /* has children that name an array's element by its place */
 };
 
 struct km_schema {
     const struct km_schema_part *parts;
     uint8_t part_count;
-    const char *items; /* RFC 6901 pointer to an array whose elements are delivered one by one ("/items"), or NULL */
+    const char *
+        items; /* RFC 6901 pointer to an array whose elements are delivered one by one ("/items"), or NULL */
     struct km_schema_node *nodes;
     uint16_t node_size, node_count;
     uint16_t items_node; /* set by init */
@@ -142,8 +145,8 @@ struct km_schema {
    node_size is too small. KM_ERR_ARG: two fields of one part with the same path that take both scalars or both containers
    (RAW takes all), an element named by its place beside an ARRAY of the same path, a path deeper than KM_SCHEMA_DEPTH or a
    segment longer than CONFIG_KM_JSON_KEY_BYTES, or a bad pointer. Start-up only. */
-int km_schema_init(struct km_schema *schema, const struct km_schema_part *parts, uint8_t part_count, const char *items,
-                   struct km_schema_node *nodes, uint16_t node_size);
+int km_schema_init(struct km_schema *schema, const struct km_schema_part *parts, uint8_t part_count,
+                   const char *items, struct km_schema_node *nodes, uint16_t node_size);
 
 /* ---- sieve ---- */
 
@@ -189,8 +192,8 @@ struct km_sieve {
 
 /* many: the stream is a sequence of documents (a watch). The window is the caller's; names are matched in it, so it has to
    be longer than CONFIG_KM_JSON_KEY_BYTES + 16. */
-void km_sieve_init(struct km_sieve *sieve, const struct km_schema *schema, bool many, char *window, size_t window_size,
-                   km_sieve_fn fn, void *ctx);
+void km_sieve_init(struct km_sieve *sieve, const struct km_schema *schema, bool many, char *window,
+                   size_t window_size, km_sieve_fn fn, void *ctx);
 /* Feeds bytes; calls fn any number of times. Same results however the stream is cut. KM_ERR_SYNTAX, KM_ERR_DEPTH, or what fn
    returned; it stays so until the next init. */
 int km_sieve_feed(struct km_sieve *sieve, struct km_slice in);
@@ -211,7 +214,8 @@ bool km_json_unquote(struct km_slice value, char *out, size_t out_size);
    and decode. Any other text without white space, valid and small enough, will do as well; fields of more than their size
    are cut here then. KM_ERR_FULL: more tokens than CONFIG_KM_JSON_TOKEN_COUNT (counted in pool json_tokens).
    KM_ERR_SYNTAX, KM_ERR_DEPTH. Uses one static token pool: not reentrant. */
-int km_json_decode(const struct km_schema *schema, bool item, struct km_slice text, void *const dest[]);
+int km_json_decode(const struct km_schema *schema, bool item, struct km_slice text,
+                   void *const dest[]);
 
 /* ---- writer: JSON that cannot be broken ---- */
 
@@ -230,7 +234,8 @@ void km_json_array(struct km_json_writer *w);
 void km_json_close(struct km_json_writer *w); /* the innermost open object or array */
 void km_json_key(struct km_json_writer *w, const char *key);
 void km_json_str(struct km_json_writer *w, const char *value);
-void km_json_slice(struct km_json_writer *w, struct km_slice value); /* invalid UTF-8 becomes U+FFFD */
+void km_json_slice(struct km_json_writer *w,
+                   struct km_slice value); /* invalid UTF-8 becomes U+FFFD */
 void km_json_i64(struct km_json_writer *w, int64_t value);
 void km_json_bool(struct km_json_writer *w, bool value);
 void km_json_null(struct km_json_writer *w);

@@ -14,10 +14,10 @@
 /* ---- objects ---- */
 
 /* Every kind that is cached begins with these fields, so that struct km_object can be read from any record. */
-#define KM_META_FIELDS(S)                                                                                              \
-    S(ns, "/metadata/namespace", 64)                                                                                   \
-    S(name, "/metadata/name", 254)                                                                                     \
-    S(uid, "/metadata/uid", 64)                                                                                        \
+#define KM_META_FIELDS(S) \
+    S(ns, "/metadata/namespace", 64) \
+    S(name, "/metadata/name", 254) \
+    S(uid, "/metadata/uid", 64) \
     S(rv, "/metadata/resourceVersion", 32)
 
 struct km_object {
@@ -35,12 +35,12 @@ extern const struct km_kind km_kind_meta;
 #define KM_CAUSE_FIELDS(S, I, B, R, A, M) S(reason, "/reason", 64) S(message, "/message", 160)
 KM_ELEMENT_STRUCT(cause, KM_CAUSE_FIELDS)
 
-#define KM_STATUS_FIELDS(S, I, B, R, A, M)                                                                             \
-    S(status, "/status", 16)                                                                                           \
-    S(reason, "/reason", 64)                                                                                           \
-    S(message, "/message", 320)                                                                                        \
-    I(code, "/code")                                                                                                   \
-    I(retry_after_s, "/details/retryAfterSeconds")                                                                     \
+#define KM_STATUS_FIELDS(S, I, B, R, A, M) \
+    S(status, "/status", 16) \
+    S(reason, "/reason", 64) \
+    S(message, "/message", 320) \
+    I(code, "/code") \
+    I(retry_after_s, "/details/retryAfterSeconds") \
     A(causes, "/details/causes", cause, 4)
 KM_KIND_STRUCT(status, KM_STATUS_FIELDS)
 extern const struct km_kind km_kind_status;
@@ -69,8 +69,8 @@ extern const struct km_resource km_nodes, km_pods, km_leases, km_events;
 
 /* Appends /api/v1/... or /apis/GROUP/...; ns, name and sub may be NULL. KM_ERR_ARG when a segment is ".", "..", or holds "/" or
    "%" (nothing is sent then), KM_ERR_TOO_LONG. */
-int km_path(struct km_buf *out, const char *base_path, const struct km_resource *resource, const char *ns,
-            const char *name, const char *sub);
+int km_path(struct km_buf *out, const char *base_path, const struct km_resource *resource,
+            const char *ns, const char *name, const char *sub);
 /* Appends ?key=value or &key=value, escaped. */
 void km_query(struct km_buf *out, const char *key, const char *value);
 void km_query_i64(struct km_buf *out, const char *key, int64_t value);
@@ -78,7 +78,8 @@ void km_query_i64(struct km_buf *out, const char *key, int64_t value);
 #define KM_TYPE_JSON "application/json"
 #define KM_TYPE_MERGE "application/merge-patch+json"
 #define KM_TYPE_STRATEGIC "application/strategic-merge-patch+json"
-#define KM_ACCEPT_META "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+#define KM_ACCEPT_META \
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
 /* ---- client ---- */
 
@@ -89,16 +90,18 @@ struct km_request {
     /* Set before km_request_send. All memory that is named here stays untouched until on_done. */
     const char *what; /* for logs: "renew lease" */
     enum km_http_method method;
-    char target[CONFIG_KM_TARGET_BYTES]; /* path and query, escaped, as km_path and km_query make it */
-    const char *content_type, *accept;   /* NULL: application/json */
+    char target
+        [CONFIG_KM_TARGET_BYTES]; /* path and query, escaped, as km_path and km_query make it */
+    const char *content_type, *accept; /* NULL: application/json */
     struct km_slice body;
     uint8_t priority;        /* lower goes first among those that wait for the lane */
     int64_t timeout_ms;      /* from the first byte out to the last byte in; KM_NEVER for a watch */
     int64_t head_timeout_ms; /* until the response head; 0 = timeout_ms */
-    const struct km_schema *schema; /* of a 2xx body; NULL = read and dropped */
-    bool stream;                    /* the body is a sequence of documents */
+    const struct km_schema *schema;        /* of a 2xx body; NULL = read and dropped */
+    bool stream;                           /* the body is a sequence of documents */
     void (*on_open)(struct km_request *r); /* a 2xx head came; may be NULL */
-    int (*on_text)(struct km_request *r, bool item, struct km_slice text, bool overflow); /* see km_sieve_fn */
+    int (*on_text)(struct km_request *r, bool item, struct km_slice text,
+                   bool overflow); /* see km_sieve_fn */
     /* Exactly once. KM_OK: 2xx and the whole body. KM_ERR_STATUS: read r->status. Else: the link, see r->fault. It may send
        the same request again. */
     void (*on_done)(struct km_request *r, int err);
@@ -121,8 +124,8 @@ struct km_lane {
     struct km_client *client;
     struct km_conn conn;
     struct km_request *waiting, *active;
-    bool body_failed;       /* an error answer's body was no JSON */
-    int64_t retry_after_s;  /* of the error answer's head */
+    bool body_failed;        /* an error answer's body was no JSON */
+    int64_t retry_after_s;   /* of the error answer's head */
     struct km_status status; /* the error answer */
     struct km_sieve sieve;
     char window[CONFIG_KM_JSON_WINDOW_BYTES];
@@ -139,15 +142,15 @@ struct km_client {
     int64_t token_read_ms;
     struct km_lane *lanes[CONFIG_KM_CONN_COUNT];
     uint16_t lane_count;
-    bool link_down;        /* an episode of failing links is under way */
-    int64_t link_down_ms;  /* since when */
+    bool link_down;       /* an episode of failing links is under way */
+    int64_t link_down_ms; /* since when */
     uint32_t link_failures;
     struct km_counter requests, failures, hostile, suspects;
 };
 
 /* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
-int km_client_init(struct km_client *client, const struct km_kubeconfig *config, struct km_loop *loop,
-                   struct km_fault *fault);
+int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
+                   struct km_loop *loop, struct km_fault *fault);
 /* Adds a connection. KM_ERR_FULL. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
 /* Queues the request on the lane. KM_ERR_ARG when it is under way already. */

@@ -39,19 +39,19 @@ struct km_watch_sink {
 };
 
 enum km_watch_state {
-    KM_WATCH_STOPPED,  /* awaits km_reflector_start */
-    KM_WATCH_BACKOFF,  /* awaits the timer */
-    KM_WATCH_STREAM,   /* awaits the initial events of a streaming list, up to the marked bookmark */
-    KM_WATCH_LIST,     /* awaits a page of a plain list */
-    KM_WATCH_WATCHING  /* awaits events */
+    KM_WATCH_STOPPED, /* awaits km_reflector_start */
+    KM_WATCH_BACKOFF, /* awaits the timer */
+    KM_WATCH_STREAM,  /* awaits the initial events of a streaming list, up to the marked bookmark */
+    KM_WATCH_LIST,    /* awaits a page of a plain list */
+    KM_WATCH_WATCHING /* awaits events */
 };
 
 struct km_reflector {
     /* Set before km_reflector_init. */
-    const char *name;                  /* for logs and metrics: "nodes" */
+    const char *name; /* for logs and metrics: "nodes" */
     const struct km_resource *resource;
-    char field_selector[300];          /* "" = none */
-    const struct km_kind *kind;        /* begins with KM_META_FIELDS */
+    char field_selector[300];   /* "" = none */
+    const struct km_kind *kind; /* begins with KM_META_FIELDS */
     struct km_watch_sink sink;
     struct km_lane *lane;
     struct km_client *client;
@@ -60,22 +60,22 @@ struct km_reflector {
 
     /* Private. */
     enum km_watch_state state, next_state;
-    char rv[32];            /* the last resourceVersion seen, opaque; "" = none */
-    char list_rv[32];       /* of the list under way */
+    char rv[32];      /* the last resourceVersion seen, opaque; "" = none */
+    char list_rv[32]; /* of the list under way */
     char continue_token[CONFIG_KM_CONTINUE_BYTES];
-    bool synced;            /* the first list is complete */
-    bool rv_unavailable;    /* the server can't serve rv: ask for the most recent */
-    bool list_this_round;   /* streaming lists don't work at this moment */
-    bool full_list;         /* a page expired: one whole list */
-    bool in_trouble;        /* an episode of failures is under way: it was logged */
-    bool replace_open;      /* replace_begin was told, replace_end not */
-    bool restart_now;       /* set by an event: end the stream and start over without back-off */
-    bool resync_wanted;     /* start over when the timer comes, not from inside a callback */
-    uint32_t round_events;  /* events in the present stream */
+    bool synced;           /* the first list is complete */
+    bool rv_unavailable;   /* the server can't serve rv: ask for the most recent */
+    bool list_this_round;  /* streaming lists don't work at this moment */
+    bool full_list;        /* a page expired: one whole list */
+    bool in_trouble;       /* an episode of failures is under way: it was logged */
+    bool replace_open;     /* replace_begin was told, replace_end not */
+    bool restart_now;      /* set by an event: end the stream and start over without back-off */
+    bool resync_wanted;    /* start over when the timer comes, not from inside a callback */
+    uint32_t round_events; /* events in the present stream */
     uint16_t page;
     int64_t opened_ms, last_event_ms;
     struct km_backoff backoff;
-    struct km_timer timer;  /* back-off, or the age of the last event */
+    struct km_timer timer; /* back-off, or the age of the last event */
     struct km_request request;
     struct km_schema events, list;
     struct km_schema_part event_parts[3], list_parts[2];

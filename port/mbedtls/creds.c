@@ -37,16 +37,12 @@ static const int ciphers_chacha[] = {MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
 
 /* PKCS#1 v1.5 stands before PSS: mbedTLS refuses PSS under TLS 1.2 although it must offer it for 1.3, and servers take the
    first that they can do. TLS 1.3 itself leaves PKCS#1 v1.5 to certificates. */
-static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
-                                      MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
-                                      MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
-                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
-                                      MBEDTLS_TLS1_3_SIG_NONE};
+static const uint16_t signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE};
 
 static bool has_aes(void)
 {

@@ -230,14 +230,16 @@ static unsigned find_alert(struct km_tls *tls)
         return 0;
     }
     /* In the handshake of TLS 1.2 it is a plain record: type 21, a version, 2 bytes. */
-    if (km_socket_recv(tls->fd, data, sizeof data) == sizeof data && data[0] == 21 && data[3] == 0 && data[4] == 2)
+    if (km_socket_recv(tls->fd, data, sizeof data) == sizeof data && data[0] == 21 &&
+        data[3] == 0 && data[4] == 2)
         return data[6];
     return 0;
 }
 
 static int explain_alert(struct km_fault *why, unsigned alert)
 {
-    return km_fault_set(why, KM_ERR_TLS, "the server sent alert %u (%s)%s", alert, alert_text(alert),
+    return km_fault_set(why, KM_ERR_TLS, "the server sent alert %u (%s)%s", alert,
+                        alert_text(alert),
                         is_about_us(alert) ? ": it refuses our client certificate" : "");
 }
 

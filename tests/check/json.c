@@ -155,8 +155,8 @@ static int make_schema(struct km_schema *schema, const struct options *o)
         while (strcmp(o->pointers[same], o->pointers[i]) != 0)
             same++;
         if (same == i)
-            fields[kind.field_count++] = (struct km_field){
-                .path = o->pointers[i], .type = KM_F_RAW, .size = WINDOW_SIZE};
+            fields[kind.field_count++] =
+                (struct km_field){.path = o->pointers[i], .type = KM_F_RAW, .size = WINDOW_SIZE};
     }
     return km_schema_init(schema, &part, 1, NULL, nodes, NODE_COUNT);
 }
@@ -199,8 +199,10 @@ int check_json_project(int argc, char **argv)
     }
     err = make_schema(&schema, &o);
     if (err != KM_OK) {
-        fprintf(stderr, "kubemote-check: a pointer is wrong, too deep or too long, or there are too many: %s\n",
-                km_strerror(err));
+        fprintf(
+            stderr,
+            "kubemote-check: a pointer is wrong, too deep or too long, or there are too many: %s\n",
+            km_strerror(err));
         return 2;
     }
     km_sieve_init(&p.sieve, &schema, false, window, sizeof window, take_text, &p);
@@ -214,6 +216,7 @@ int check_json_project(int argc, char **argv)
         return 0;
     }
     fprintf(stderr, "%s: byte %llu: %s\n", o.file, (unsigned long long)p.sieve.scan.offset,
-            p.overflow && err == KM_OK ? "what the pointers name does not fit 8 MB" : p.sieve.scan.error);
+            p.overflow && err == KM_OK ? "what the pointers name does not fit 8 MB"
+                                       : p.sieve.scan.error);
     return 1;
 }

@@ -184,7 +184,8 @@ static struct doc *parse_plain(struct parser *p)
     len = (size_t)(p->at - start);
     if (len == 4 && memcmp(start, "null", 4) == 0)
         d = make(DOC_NULL);
-    else if ((len == 4 && memcmp(start, "true", 4) == 0) || (len == 5 && memcmp(start, "false", 5) == 0))
+    else if ((len == 4 && memcmp(start, "true", 4) == 0) ||
+             (len == 5 && memcmp(start, "false", 5) == 0))
         d = make(DOC_BOOL);
     else if (len > 0 && strchr("-0123456789", *start) != NULL)
         d = make(DOC_NUMBER);

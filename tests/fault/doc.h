@@ -31,8 +31,10 @@ struct doc *doc_find(const struct doc *doc, const char *path);
 /* Its text, "" when there is none or it is a container. */
 const char *doc_text(const struct doc *doc, const char *path);
 /* The element of the array at path whose member `key` is `value`, or NULL. */
-struct doc *doc_element(const struct doc *doc, const char *path, const char *key, const char *value);
-size_t doc_count(const struct doc *doc, const char *path); /* elements or members, 0 when there is no such thing */
+struct doc *doc_element(const struct doc *doc, const char *path, const char *key,
+                        const char *value);
+size_t doc_count(const struct doc *doc,
+                 const char *path); /* elements or members, 0 when there is no such thing */
 
 /* Puts value (owned by the tree from here on) at path; objects on the way are made. */
 void doc_put(struct doc *doc, const char *path, struct doc *value);

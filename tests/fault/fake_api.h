@@ -65,13 +65,14 @@ struct api_fault {
 
 struct api {
     /* Knobs; api_reset sets those of a healthy server. */
-    bool no_streaming;       /* streaming lists are refused with 422 */
+    bool no_streaming; /* streaming lists are refused with 422 */
     bool no_bookmarks;
-    bool expired_as_answer;  /* a watch from a compacted resourceVersion: 410 as the answer rather than as an event */
-    bool precise_bookmarks;  /* none while nothing happened since the watch began */
-    size_t page_size;        /* largest page of a list; 0 = as the client says */
-    int64_t watch_ms;        /* streams end in order after so long at the latest; 0 = as the client says */
-    int64_t grace_ms;        /* of the node lifecycle controller; 0 = it sleeps */
+    bool
+        expired_as_answer; /* a watch from a compacted resourceVersion: 410 as the answer rather than as an event */
+    bool precise_bookmarks; /* none while nothing happened since the watch began */
+    size_t page_size;       /* largest page of a list; 0 = as the client says */
+    int64_t watch_ms; /* streams end in order after so long at the latest; 0 = as the client says */
+    int64_t grace_ms; /* of the node lifecycle controller; 0 = it sleeps */
     const char *token;
     enum api_verdict (*hook)(const struct km_sim_request *rq, enum api_call call); /* may be NULL */
     struct api_fault faults[API_CALL_COUNT];
@@ -82,10 +83,10 @@ struct api {
     unsigned calls[API_CALL_COUNT], requests;
     unsigned writes; /* requests that changed something */
     unsigned events, complaints, went_unknown, expired;
-    uint64_t writes_hash; /* of all writes in order, times left out */
-    char complaint[256];  /* the first */
-    char last_event[64];  /* its reason */
-    int64_t renewed_ms;   /* the last renewal of the lease */
+    uint64_t writes_hash;                 /* of all writes in order, times left out */
+    char complaint[256];                  /* the first */
+    char last_event[64];                  /* its reason */
+    int64_t renewed_ms;                   /* the last renewal of the lease */
     int64_t requested_ms[API_CALL_COUNT]; /* the last of each */
     uint64_t rv, compacted;
 };
@@ -107,10 +108,12 @@ void api_refuse(int conn_id, int code, const char *reason, const char *message, 
 const struct doc *api_node(void);
 const struct doc *api_lease(void);
 const struct doc *api_get(enum api_kind kind, const char *ns, const char *name);
-const char *api_condition(const char *type, const char *member); /* of the Node, "" when there is none */
+const char *api_condition(const char *type,
+                          const char *member); /* of the Node, "" when there is none */
 size_t api_count(enum api_kind kind);
 /* Puts a JSON value at a path of the object, as somebody with kubectl; NULL drops it. Watches are told. */
-void api_edit(enum api_kind kind, const char *ns, const char *name, const char *path, const char *json);
+void api_edit(enum api_kind kind, const char *ns, const char *name, const char *path,
+              const char *json);
 void api_edit_node(const char *path, const char *json);
 void api_delete(enum api_kind kind, const char *ns, const char *name);
 void api_add_node(const char *json); /* a Node that was there before; metadata is completed */
@@ -122,11 +125,13 @@ const struct doc *api_next(enum api_kind kind, const struct doc *after);
 
 /* ---- accidents ---- */
 
-void api_compact(void);          /* forgets all history */
-void api_skip(uint64_t count);   /* as many other writes in the cluster: the resourceVersion moves on */
-void api_send_error(enum api_kind kind, int code, const char *reason, int retry_after_s); /* ERROR event on all its watches */
+void api_compact(void); /* forgets all history */
+void api_skip(
+    uint64_t count); /* as many other writes in the cluster: the resourceVersion moves on */
+void api_send_error(enum api_kind kind, int code, const char *reason,
+                    int retry_after_s);                  /* ERROR event on all its watches */
 void api_send_raw(enum api_kind kind, const char *line); /* a chunk on all its watches */
-void api_end_watches(void);      /* all streams end in order */
+void api_end_watches(void);                              /* all streams end in order */
 size_t api_watch_count(enum api_kind kind);
 /* A copy of the store, and back to it: every connection breaks, as the server was restarted. */
 void api_save(void);
@@ -157,7 +162,8 @@ struct api_change {
 
 struct api_object *api_find(enum api_kind kind, const char *ns, const char *name);
 /* Takes doc over, completes its metadata, tells the watches. */
-struct api_object *api_create(enum api_kind kind, const char *ns, const char *name, struct doc *doc);
+struct api_object *api_create(enum api_kind kind, const char *ns, const char *name,
+                              struct doc *doc);
 /* Takes doc over; without effect when nothing differs. */
 void api_store(struct api_object *object, struct doc *doc);
 void api_remove(struct api_object *object);
@@ -175,7 +181,8 @@ void api_watch_serve(const struct km_sim_request *rq, enum api_kind kind, enum a
 void api_list_serve(const struct km_sim_request *rq, enum api_kind kind);
 void api_watch_told(void); /* something changed: feed the watches */
 void api_watch_tick(void);
-bool api_query(const struct km_sim_request *rq, const char *name, char *out, size_t out_size); /* unescaped */
+bool api_query(const struct km_sim_request *rq, const char *name, char *out,
+               size_t out_size); /* unescaped */
 void api_answer(int conn_id, int code, const char *body);
 void api_controller_tick(void);
 void api_controller_reset(void);

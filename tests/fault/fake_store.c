@@ -218,7 +218,8 @@ static struct api_object *copy_list(const struct api_object *list)
 
 /* ---- the collection as it was ---- */
 
-static const struct api_change *first_change_after(enum api_kind kind, const char *ns, const char *name, uint64_t rv)
+static const struct api_change *first_change_after(enum api_kind kind, const char *ns,
+                                                   const char *name, uint64_t rv)
 {
     size_t index = 0;
     const struct api_change *c;
@@ -262,7 +263,8 @@ char **api_list_at(enum api_kind kind, const char *node, uint64_t rv, size_t *co
     /* Those that are gone now but were there then. */
     while ((c = api_change_after(rv, &index)) != NULL) {
         if (c->kind == kind && c->before != NULL && api_find(kind, c->ns, c->name) == NULL &&
-            first_change_after(kind, c->ns, c->name, rv) == c && selected(kind, node, c->name, c->node))
+            first_change_after(kind, c->ns, c->name, rv) == c &&
+            selected(kind, node, c->name, c->node))
             add_text(&list, count, strdup(c->before));
     }
     return list;
@@ -290,7 +292,8 @@ const struct doc *api_lease(void)
 const char *api_condition(const char *type, const char *member)
 {
     const struct doc *node = api_node();
-    const struct doc *c = node == NULL ? NULL : doc_element(node, "/status/conditions", "type", type);
+    const struct doc *c =
+        node == NULL ? NULL : doc_element(node, "/status/conditions", "type", type);
     char path[64];
 
     (void)snprintf(path, sizeof path, "/%s", member);
@@ -318,7 +321,8 @@ const struct doc *api_next(enum api_kind kind, const struct doc *after)
     return NULL;
 }
 
-void api_edit(enum api_kind kind, const char *ns, const char *name, const char *path, const char *json)
+void api_edit(enum api_kind kind, const char *ns, const char *name, const char *path,
+              const char *json)
 {
     struct api_object *o = api_find(kind, ns, name);
     struct doc *doc;
@@ -353,9 +357,10 @@ void api_add_node(const char *json)
 
 void api_add_pod(const char *ns, const char *name, const char *node)
 {
-    struct doc *pod = doc_of("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"spec\":{\"containers\":[{\"name\":\"c\","
-                             "\"image\":\"busybox\",\"args\":[\"sleep \\\"1\\\"\"]}]},\"status\":{\"phase\":"
-                             "\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"}]}}");
+    struct doc *pod =
+        doc_of("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"spec\":{\"containers\":[{\"name\":\"c\","
+               "\"image\":\"busybox\",\"args\":[\"sleep \\\"1\\\"\"]}]},\"status\":{\"phase\":"
+               "\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"}]}}");
 
     doc_put_text(pod, "/spec/nodeName", node);
     (void)api_create(API_PODS, ns, name, pod);

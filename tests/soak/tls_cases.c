@@ -52,7 +52,8 @@ static void run(const struct tls_case *c, const char *version)
         if (err == KM_OK && c->exchange != KM_OK)
             err = peer_exchange(&peer);
         text = peer.tls != NULL ? km_tls_reason(peer.tls) : "";
-        check(listener, err == c->exchange && (err == KM_OK || strstr(text, c->words) != NULL), err, text);
+        check(listener, err == c->exchange && (err == KM_OK || strstr(text, c->words) != NULL), err,
+              text);
     } else {
         check(listener, true, err, "");
     }
@@ -84,18 +85,25 @@ static const struct tls_case cases[] = {
 
     {"wrongname", "ec", NULL, "localhost", KM_ERR_CERT, 0,
      "not for localhost; it is for other.example.com, *.wild.example.com, 192.0.2.7, 2001:db8::7"},
-    {"wrongname", "ec", NULL, "a.b.wild.example.com", KM_ERR_CERT, 0, "not for a.b.wild.example.com"},
+    {"wrongname", "ec", NULL, "a.b.wild.example.com", KM_ERR_CERT, 0,
+     "not for a.b.wild.example.com"},
     {"wrongname", "ec", NULL, "wild.example.com", KM_ERR_CERT, 0, "not for wild.example.com"},
-    {"wrongname", "ec", NULL, "127.0.0.1", KM_ERR_CERT, 0, "not for 127.0.0.1; it is for other.example.com"},
+    {"wrongname", "ec", NULL, "127.0.0.1", KM_ERR_CERT, 0,
+     "not for 127.0.0.1; it is for other.example.com"},
     {"names100", "rsa", NULL, "nobody", KM_ERR_CERT, 0, "and 9"},
     {"cnonly", "ec", NULL, "localhost", KM_ERR_CERT, 0, "no name at all"},
     {"expired", "ec", NULL, "localhost", KM_ERR_CERT, 0, "expired on 20"},
     {"future", "ec", NULL, "localhost", KM_ERR_CERT, 0, "not valid before 20"},
-    {"stranger", "ec", NULL, "localhost", KM_ERR_CERT, 0, "unknown authority (issuer CN=stranger-ca)"},
-    {"stranger", NULL, NULL, "localhost", KM_ERR_CERT, 0, "unknown authority (issuer CN=stranger-ca)"},
-    {"impostor", "ec", NULL, "localhost", KM_ERR_CERT, 0, "unknown authority (issuer CN=kubernetes-ec)"},
-    {"impostor", NULL, NULL, "localhost", KM_ERR_CERT, 0, "unknown authority (issuer CN=kubernetes-ec)"},
-    {"rsa", "ec", NULL, "localhost", KM_ERR_CERT, 0, "unknown authority (issuer CN=kubernetes-rsa)"},
+    {"stranger", "ec", NULL, "localhost", KM_ERR_CERT, 0,
+     "unknown authority (issuer CN=stranger-ca)"},
+    {"stranger", NULL, NULL, "localhost", KM_ERR_CERT, 0,
+     "unknown authority (issuer CN=stranger-ca)"},
+    {"impostor", "ec", NULL, "localhost", KM_ERR_CERT, 0,
+     "unknown authority (issuer CN=kubernetes-ec)"},
+    {"impostor", NULL, NULL, "localhost", KM_ERR_CERT, 0,
+     "unknown authority (issuer CN=kubernetes-ec)"},
+    {"rsa", "ec", NULL, "localhost", KM_ERR_CERT, 0,
+     "unknown authority (issuer CN=kubernetes-rsa)"},
     {"clientonly", "ec", NULL, "localhost", KM_ERR_CERT, 0, "not meant for servers"},
     {"truncate", "ec", NULL, "localhost", KM_OK, KM_ERR_TRUNCATED, "without a word"},
     {"notify", "ec", NULL, "localhost", KM_OK, KM_EOF, "closed the connection"},
@@ -135,18 +143,22 @@ static void check_reload(const char *listener)
     if (err == KM_OK)
         err = peer_handshake(&next, &fault);
     km_tls_stats(&after);
-    check("resumption", err == KM_OK && after.handshakes_resumed == before.handshakes_resumed + 1, err, fault.text);
+    check("resumption", err == KM_OK && after.handshakes_resumed == before.handshakes_resumed + 1,
+          err, fault.text);
     peer_close(&next);
 
     err = peer_setup("ec", "ec", &fault);
-    check("reload with an open connection", err == KM_OK && peer_exchange(&old) == KM_OK, err, fault.text);
-    check("second reload with the old one open", peer_setup("ec", "ec", NULL) == KM_ERR_FULL, 0, "");
+    check("reload with an open connection", err == KM_OK && peer_exchange(&old) == KM_OK, err,
+          fault.text);
+    check("second reload with the old one open", peer_setup("ec", "ec", NULL) == KM_ERR_FULL, 0,
+          "");
     err = peer_open(&next, listener, "localhost");
     km_tls_stats(&before);
     if (err == KM_OK)
         err = peer_handshake(&next, &fault);
     km_tls_stats(&after);
-    check("after a reload", err == KM_OK && after.handshakes_full == before.handshakes_full + 1, err, fault.text);
+    check("after a reload", err == KM_OK && after.handshakes_full == before.handshakes_full + 1,
+          err, fault.text);
     peer_close(&next);
     check("the old connection still", peer_exchange(&old) == KM_OK, 0, "");
     peer_close(&old);
@@ -190,11 +202,12 @@ static void check_bad_resumption(void)
         km_tls_stats(&after);
         peer_close(&peer);
         if (i == 1)
-            check("failed resumption", err == KM_ERR_TLS && after.sessions_dropped == before.sessions_dropped + 1, err,
+            check("failed resumption",
+                  err == KM_ERR_TLS && after.sessions_dropped == before.sessions_dropped + 1, err,
                   fault.text);
     }
-    check("full after a failed resumption", err == KM_OK && after.handshakes_full == before.handshakes_full + 1, err,
-          fault.text);
+    check("full after a failed resumption",
+          err == KM_OK && after.handshakes_full == before.handshakes_full + 1, err, fault.text);
 }
 
 #ifndef CONFIG_KM_LIBC_HEAP
@@ -229,7 +242,8 @@ static void check_little_memory(const char *listener)
     }
     km_tls_session_drop();
     km_tls_stats(&after);
-    check("little memory", short_count > 10 && other == 0 && after.arena_used == before.arena_used, 0, listener);
+    check("little memory", short_count > 10 && other == 0 && after.arena_used == before.arena_used,
+          0, listener);
 }
 #endif
 

@@ -162,10 +162,12 @@ int main(int argc, char **argv)
             peer_close(&links[i].peer);
     }
     flat = end.arena_top <= warm.arena_top + SLACK_BYTES;
-    printf("%-3s 1.%c %-7s rounds=%u done=%u resumed=%u cut=%u failed=%u refused=%u arena_max=%u arena_top=%u "
+    printf("%-3s 1.%c %-7s rounds=%u done=%u resumed=%u cut=%u failed=%u refused=%u arena_max=%u "
+           "arena_top=%u "
            "top_at_100=%u largest_min=%u slots=%ux%u total=%u cpu_ms=%.2f\n",
-           argv[2], argv[3][1], argv[4], rounds, done, end.handshakes_resumed, cut, failed, end.refused, end.arena_max,
-           end.arena_top, warm.arena_top, largest, LINKS, end.slot_bytes, end.arena_top + LINKS * end.slot_bytes,
+           argv[2], argv[3][1], argv[4], rounds, done, end.handshakes_resumed, cut, failed,
+           end.refused, end.arena_max, end.arena_top, warm.arena_top, largest, LINKS,
+           end.slot_bytes, end.arena_top + LINKS * end.slot_bytes,
            done == 0 ? 0.0 : (double)shaking_ns / 1e6 / done);
     return failed == 0 && end.refused == 0 && flat && done > 0 ? 0 : 1;
 }

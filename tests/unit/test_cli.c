@@ -12,12 +12,16 @@ static int parse(int argc, const char *const *argv)
     memset(&fault, 0, sizeof fault);
     return km_cli_parse(argc, (char **)(uintptr_t)argv, &cli, &fault);
 }
-#define PARSE(...) parse((int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), (const char *const[]){__VA_ARGS__})
+#define PARSE(...) \
+    parse((int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), \
+          (const char *const[]){__VA_ARGS__})
 
 static void flags_take_values_in_both_forms(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("kubemote", "run", "--kubeconfig", "a", "--node-name=b", "--config", "c", "-v", "6"), KM_OK);
+    assert_int_equal(
+        PARSE("kubemote", "run", "--kubeconfig", "a", "--node-name=b", "--config", "c", "-v", "6"),
+        KM_OK);
     assert_int_equal(cli.command, KM_COMMAND_RUN);
     assert_string_equal(cli.kubeconfig, "a");
     assert_string_equal(cli.node_name, "b");

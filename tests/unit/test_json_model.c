@@ -18,33 +18,33 @@ KM_ELEMENT_STRUCT(label, KM_LABEL_FIELDS)
 KM_ELEMENT_STRUCT(word, KM_WORD_FIELDS)
 #define KM_PORT_FIELDS(S, I, B, R, A, M) S(name, "/name", 8) I(number, "/containerPort")
 KM_ELEMENT_STRUCT(port, KM_PORT_FIELDS)
-#define KM_CONTAINER_FIELDS(S, I, B, R, A, M)                                                      \
-    S(name, "/name", 12)                                                                           \
-    A(ports, "/ports", port, 2)                                                                    \
-    R(limits, "/resources/limits", 24)                                                             \
+#define KM_CONTAINER_FIELDS(S, I, B, R, A, M) \
+    S(name, "/name", 12) \
+    A(ports, "/ports", port, 2) \
+    R(limits, "/resources/limits", 24) \
     M(env, "/env", label, 2)
 KM_ELEMENT_STRUCT(container, KM_CONTAINER_FIELDS)
-#define KM_THING_FIELDS(S, I, B, R, A, M)                                                          \
-    S(name, "/metadata/name", 9)                                                                   \
-    I(generation, "/metadata/generation")                                                          \
-    M(labels, "/metadata/labels", label, 3)                                                        \
-    S(own, "/metadata/labels/a~1b", 7)                                                             \
-    R(raw, "/metadata/raw", 20)                                                                    \
-    B(flag, "/spec/flag")                                                                          \
-    A(containers, "/spec/containers", container, 2)                                                \
-    A(words, "/spec/words", word, 3)                                                               \
+#define KM_THING_FIELDS(S, I, B, R, A, M) \
+    S(name, "/metadata/name", 9) \
+    I(generation, "/metadata/generation") \
+    M(labels, "/metadata/labels", label, 3) \
+    S(own, "/metadata/labels/a~1b", 7) \
+    R(raw, "/metadata/raw", 20) \
+    B(flag, "/spec/flag") \
+    A(containers, "/spec/containers", container, 2) \
+    A(words, "/spec/words", word, 3) \
     S(phase, "/status/phase", 16)
 KM_KIND_STRUCT(thing, KM_THING_FIELDS)
-#define KM_FAILURE_FIELDS(S, I, B, R, A, M)                                                        \
+#define KM_FAILURE_FIELDS(S, I, B, R, A, M) \
     S(status, "/status", 8) S(name, "/metadata/name", 5) I(code, "/code")
 KM_KIND_STRUCT(failure, KM_FAILURE_FIELDS)
-#define KM_ENVELOPE_FIELDS(S, I, B, R, A, M)                                                       \
-    S(type, "/type", 9)                                                                            \
-    S(name, "/object/metadata/name", 30)                                                           \
-    B(bare, "/object/status")                                                                      \
-    S(label, "/object/metadata/labels/x", 3)                                                       \
-    R(second, "/list/1", 30)                                                                       \
-    R(third, "/list/2/x", 16)                                                                      \
+#define KM_ENVELOPE_FIELDS(S, I, B, R, A, M) \
+    S(type, "/type", 9) \
+    S(name, "/object/metadata/name", 30) \
+    B(bare, "/object/status") \
+    S(label, "/object/metadata/labels/x", 3) \
+    R(second, "/list/1", 30) \
+    R(third, "/list/2/x", 16) \
     S(version, "/metadata/resourceVersion", 12)
 KM_KIND_STRUCT(envelope, KM_ENVELOPE_FIELDS)
 
@@ -104,10 +104,28 @@ static void add_space(void)
 
 static void add_string(const char *start)
 {
-    static const char *const pieces[] = {
-        "a",      "Z",      " ",      "~",      "/",      "\\n",          "\\\"",
-        "\\\\",   "\\/",    "\\u0041", "\\u00e9", "\\u20AC", "\\ud83d\\uDE00", "\\ud83d",
-        "\\udc00", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\\u0000", "bcdefghij", "{", "]"};
+    static const char *const pieces[] = {"a",
+                                         "Z",
+                                         " ",
+                                         "~",
+                                         "/",
+                                         "\\n",
+                                         "\\\"",
+                                         "\\\\",
+                                         "\\/",
+                                         "\\u0041",
+                                         "\\u00e9",
+                                         "\\u20AC",
+                                         "\\ud83d\\uDE00",
+                                         "\\ud83d",
+                                         "\\udc00",
+                                         "\xc3\xa9",
+                                         "\xe2\x82\xac",
+                                         "\xf0\x9f\x98\x80",
+                                         "\\u0000",
+                                         "bcdefghij",
+                                         "{",
+                                         "]"};
     uint32_t count = below(3) == 0 ? below(16) : below(4);
 
     add("\"");
@@ -135,10 +153,20 @@ static void add_key(const char *name)
 
 static void add_scalar(void)
 {
-    static const char *const scalars[] = {
-        "0",     "-0",   "1",    "-17", "9223372036854775807", "-9223372036854775808",
-        "9223372036854775808", "-9223372036854775809", "1.0", "1e2", "10000000000000000000000000000000000000",
-        "true",  "false", "null"};
+    static const char *const scalars[] = {"0",
+                                          "-0",
+                                          "1",
+                                          "-17",
+                                          "9223372036854775807",
+                                          "-9223372036854775808",
+                                          "9223372036854775808",
+                                          "-9223372036854775809",
+                                          "1.0",
+                                          "1e2",
+                                          "10000000000000000000000000000000000000",
+                                          "true",
+                                          "false",
+                                          "null"};
 
     if (below(3) == 0)
         add_string("");
@@ -147,27 +175,71 @@ static void add_scalar(void)
 }
 
 /* What stands where: each letter of `shape` is a kind of value. */
-enum shape { ANY, TEXT, INTEGER, FLAG, OBJECT_S, META, LABELS, SPEC, STATUS, LIST, CONTAINERS, CONTAINER,
-             PORTS, PORT, WORDS, RESOURCES, ITEMS, ROOT };
+enum shape {
+    ANY,
+    TEXT,
+    INTEGER,
+    FLAG,
+    OBJECT_S,
+    META,
+    LABELS,
+    SPEC,
+    STATUS,
+    LIST,
+    CONTAINERS,
+    CONTAINER,
+    PORTS,
+    PORT,
+    WORDS,
+    RESOURCES,
+    ITEMS,
+    ROOT
+};
 
 static const struct member {
     enum shape of;
     const char *name;
     enum shape value;
 } members[] = {
-    {ROOT, "type", TEXT},          {ROOT, "object", OBJECT_S},     {ROOT, "list", LIST},
-    {ROOT, "items", ITEMS},        {ROOT, "metadata", META},       {ROOT, "other", ANY},
-    {OBJECT_S, "metadata", META},  {OBJECT_S, "spec", SPEC},       {OBJECT_S, "status", STATUS},
-    {OBJECT_S, "code", INTEGER},   {OBJECT_S, "spec", SPEC},       {OBJECT_S, "object", ANY},
-    {META, "name", TEXT},          {META, "generation", INTEGER},  {META, "labels", LABELS},
-    {META, "raw", ANY},            {META, "managedFields", ANY},   {META, "resourceVersion", TEXT},
-    {LABELS, "a/b", TEXT},         {LABELS, "x", TEXT},            {LABELS, "long/name-of-label", TEXT},
-    {LABELS, "", TEXT},            {LABELS, "y", TEXT},            {LABELS, "caf\xc3\xa9", TEXT},
-    {SPEC, "flag", FLAG},          {SPEC, "containers", CONTAINERS}, {SPEC, "words", WORDS},
-    {STATUS, "phase", TEXT},       {STATUS, "conditions", ANY},    {CONTAINER, "name", TEXT},
-    {CONTAINER, "ports", PORTS},   {CONTAINER, "env", LABELS},     {CONTAINER, "resources", RESOURCES},
-    {PORT, "name", TEXT},          {PORT, "containerPort", INTEGER}, {RESOURCES, "limits", ANY},
-    {ANY, "x", ANY},               {ANY, "name", ANY},             {ANY, "metadata", META},
+    {ROOT, "type", TEXT},
+    {ROOT, "object", OBJECT_S},
+    {ROOT, "list", LIST},
+    {ROOT, "items", ITEMS},
+    {ROOT, "metadata", META},
+    {ROOT, "other", ANY},
+    {OBJECT_S, "metadata", META},
+    {OBJECT_S, "spec", SPEC},
+    {OBJECT_S, "status", STATUS},
+    {OBJECT_S, "code", INTEGER},
+    {OBJECT_S, "spec", SPEC},
+    {OBJECT_S, "object", ANY},
+    {META, "name", TEXT},
+    {META, "generation", INTEGER},
+    {META, "labels", LABELS},
+    {META, "raw", ANY},
+    {META, "managedFields", ANY},
+    {META, "resourceVersion", TEXT},
+    {LABELS, "a/b", TEXT},
+    {LABELS, "x", TEXT},
+    {LABELS, "long/name-of-label", TEXT},
+    {LABELS, "", TEXT},
+    {LABELS, "y", TEXT},
+    {LABELS, "caf\xc3\xa9", TEXT},
+    {SPEC, "flag", FLAG},
+    {SPEC, "containers", CONTAINERS},
+    {SPEC, "words", WORDS},
+    {STATUS, "phase", TEXT},
+    {STATUS, "conditions", ANY},
+    {CONTAINER, "name", TEXT},
+    {CONTAINER, "ports", PORTS},
+    {CONTAINER, "env", LABELS},
+    {CONTAINER, "resources", RESOURCES},
+    {PORT, "name", TEXT},
+    {PORT, "containerPort", INTEGER},
+    {RESOURCES, "limits", ANY},
+    {ANY, "x", ANY},
+    {ANY, "name", ANY},
+    {ANY, "metadata", META},
 };
 
 static void add_value(enum shape shape, int depth);
@@ -413,7 +485,8 @@ struct pattern {
 static struct pattern patterns[128];
 static int pattern_count;
 
-static void add_patterns(const char *prefix, const struct km_field *fields, uint16_t count, uint16_t first)
+static void add_patterns(const char *prefix, const struct km_field *fields, uint16_t count,
+                         uint16_t first)
 {
     for (uint16_t i = first; i < count; i++) {
         struct pattern *p = &patterns[pattern_count++];
@@ -423,7 +496,8 @@ static void add_patterns(const char *prefix, const struct km_field *fields, uint
         p->type = fields[i].type;
         if (p->type != KM_F_ARRAY && p->type != KM_F_MAP)
             continue;
-        (void)snprintf(below_it, sizeof below_it, "%.150s/%s", p->text, p->type == KM_F_MAP ? "*" : "#");
+        (void)snprintf(below_it, sizeof below_it, "%.150s/%s", p->text,
+                       p->type == KM_F_MAP ? "*" : "#");
         add_patterns(below_it, fields[i].sub, fields[i].sub_count, p->type == KM_F_MAP);
     }
 }
@@ -480,8 +554,9 @@ static bool ref_expected(const struct place *place, char c)
             if (c == '{' && rest[1] != '#')
                 return true;
         } else if ((type == KM_F_STRING && c == '"') || (type == KM_F_INT64 && is_number(c)) ||
-                   (type == KM_F_BOOL && (c == 't' || c == 'f')) || (type == KM_F_ARRAY && c == '[') ||
-                   (type == KM_F_MAP && c == '{') || type == KM_F_RAW) {
+                   (type == KM_F_BOOL && (c == 't' || c == 'f')) ||
+                   (type == KM_F_ARRAY && c == '[') || (type == KM_F_MAP && c == '{') ||
+                   type == KM_F_RAW) {
             return true;
         }
     }
@@ -527,8 +602,8 @@ static int ref_resolve(int id, const char *pointer, struct place *place)
     return id;
 }
 
-static uint32_t ref_table(const struct km_field *fields, uint16_t count, uint16_t first, char *base, int id,
-                          const struct place *place);
+static uint32_t ref_table(const struct km_field *fields, uint16_t count, uint16_t first, char *base,
+                          int id, const struct place *place);
 
 static uint16_t ref_count_put(char *base, const struct km_field *f, uint16_t count)
 {
@@ -551,7 +626,8 @@ static uint32_t ref_array(const struct km_field *f, char *base, int id, const st
 
         (void)snprintf(name, sizeof name, "%u", n);
         go(&inner, name, strlen(name), true);
-        marked += ref_table(f->sub, f->sub_count, 0, base + f->offset + (size_t)n * f->size, child, &inner);
+        marked += ref_table(f->sub, f->sub_count, 0, base + f->offset + (size_t)n * f->size, child,
+                            &inner);
     }
     (void)ref_count_put(base, f, n);
     return marked + (child != 0);
@@ -612,7 +688,8 @@ static bool ref_integer(const struct tree *t, char *out)
     int64_t value;
     char *end;
 
-    if (t->raw_len > 20 || memchr(t->raw, '.', t->raw_len) != NULL || memchr(t->raw, 'e', t->raw_len) != NULL)
+    if (t->raw_len > 20 || memchr(t->raw, '.', t->raw_len) != NULL ||
+        memchr(t->raw, 'e', t->raw_len) != NULL)
         return false;
     memcpy(text, t->raw, t->raw_len);
     text[t->raw_len] = '\0';
@@ -649,8 +726,8 @@ static uint32_t ref_field(const struct km_field *f, char *base, int id, const st
     return 0;
 }
 
-static uint32_t ref_table(const struct km_field *fields, uint16_t count, uint16_t first, char *base, int id,
-                          const struct place *place)
+static uint32_t ref_table(const struct km_field *fields, uint16_t count, uint16_t first, char *base,
+                          int id, const struct place *place)
 {
     uint32_t marked = 0;
 
@@ -696,7 +773,8 @@ static void expect_document(int root)
 static void expect_items(int root)
 {
     for (int list = tree[root].child; which == 1 && list != 0; list = tree[list].next) {
-        if (tree[root].type != '{' || strcmp(tree[list].key, "items") != 0 || tree[list].type != '[')
+        if (tree[root].type != '{' || strcmp(tree[list].key, "items") != 0 ||
+            tree[list].type != '[')
             continue;
         for (int item = tree[list].child; item != 0; item = tree[item].next) {
             struct place place = {.depth = 0};
@@ -732,8 +810,8 @@ static int compare(void *ctx, bool item, struct km_slice text, bool overflow)
     for (int p = 0; p < PARTS; p++) {
         if (memcmp(&got[p], &expected[delivered][p], parts[which][p].kind->record_size) != 0)
             fail_msg("part %d of delivery %d (marked %u, not %u)\n%s\npruned: %.*s", p, delivered,
-                     got[p].head.truncated, expected[delivered][p].head.truncated, doc, (int)text.len,
-                     text.ptr);
+                     got[p].head.truncated, expected[delivered][p].head.truncated, doc,
+                     (int)text.len, text.ptr);
     }
     delivered++;
     return KM_OK;
@@ -785,7 +863,10 @@ static void check_many(int count)
     for (int p = 0; p < PARTS; p++) {
         const struct km_kind *kind = parts[which][p].kind;
 
-        add_patterns(p == 0 ? "" : which == 0 ? "/object" : "/items/#", kind->fields, kind->field_count, 0);
+        add_patterns(p == 0       ? ""
+                     : which == 0 ? "/object"
+                                  : "/items/#",
+                     kind->fields, kind->field_count, 0);
     }
     for (int i = 0; i < count; i++)
         check_stream();
@@ -807,7 +888,8 @@ static void test_lists(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_documents), cmocka_unit_test(test_lists)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_documents),
+                                       cmocka_unit_test(test_lists)};
 
     for (int i = 0; i < 2; i++) {
         if (km_schema_init(&schemas[i], parts[i], PARTS, items_of[i], nodes[i], 128) != KM_OK)

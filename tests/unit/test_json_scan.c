@@ -90,7 +90,8 @@ static bool ref_string(struct ref *r)
         if (*r->at++ != 'u')
             continue;
         for (int i = 0; i < 4; i++, r->at++) {
-            if (r->at == r->end || *r->at == '\0' || strchr("0123456789abcdefABCDEF", *r->at) == NULL)
+            if (r->at == r->end || *r->at == '\0' ||
+                strchr("0123456789abcdefABCDEF", *r->at) == NULL)
                 return false;
         }
     }
@@ -219,10 +220,10 @@ static void check_all(const char *const *parts, size_t count, size_t max, const 
     }
 }
 
-#define CHECK_ALL(max, before, after, ...)                                                         \
-    do {                                                                                           \
-        static const char *const parts[] = {__VA_ARGS__};                                          \
-        check_all(parts, sizeof parts / sizeof parts[0], max, before, after);                      \
+#define CHECK_ALL(max, before, after, ...) \
+    do { \
+        static const char *const parts[] = {__VA_ARGS__}; \
+        check_all(parts, sizeof parts / sizeof parts[0], max, before, after); \
     } while (0)
 
 static void test_structure(void **state)
@@ -264,7 +265,8 @@ static void check_string_bytes(const unsigned char *bytes, size_t len)
 
 static void test_utf8(void **state)
 {
-    static const unsigned char tails[] = {0x00, 0x22, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+    static const unsigned char tails[] = {0x00, 0x22, 0x7f, 0x80, 0x8f, 0x90,
+                                          0x9f, 0xa0, 0xbf, 0xc0, 0xff};
     size_t count = sizeof tails;
 
     (void)state;
@@ -361,10 +363,10 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structure),    cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_literals),     cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_long_strings),
-        cmocka_unit_test(test_depth),        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_structure), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_literals),  cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_utf8),      cmocka_unit_test(test_long_strings),
+        cmocka_unit_test(test_depth),     cmocka_unit_test(test_many),
         cmocka_unit_test(test_errors),
     };
 

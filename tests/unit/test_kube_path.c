@@ -21,8 +21,10 @@ static void paths_have_kubernetes_form(void **state)
     assert_int_equal(km_path(&out, "", &km_nodes, NULL, "box-1", "status"), KM_OK);
     assert_string_equal(text, "/api/v1/nodes/box-1/status");
     km_buf_reset(&out);
-    assert_int_equal(km_path(&out, "/clusters/a", &km_leases, "kube-node-lease", NULL, NULL), KM_OK);
-    assert_string_equal(text, "/clusters/a/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
+    assert_int_equal(km_path(&out, "/clusters/a", &km_leases, "kube-node-lease", NULL, NULL),
+                     KM_OK);
+    assert_string_equal(
+        text, "/clusters/a/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
 }
 
 /* As TestInvalidSegments of client-go: nothing may leave that the server would route elsewhere. */
@@ -51,7 +53,8 @@ static void a_path_that_does_not_fit_is_refused(void **state)
     struct km_buf buf;
     (void)state;
     km_buf_init(&buf, small, sizeof small);
-    assert_int_equal(km_path(&buf, "", &km_nodes, NULL, "a-name-that-is-long", NULL), KM_ERR_TOO_LONG);
+    assert_int_equal(km_path(&buf, "", &km_nodes, NULL, "a-name-that-is-long", NULL),
+                     KM_ERR_TOO_LONG);
 }
 
 static void queries_join(void **state)
@@ -61,7 +64,8 @@ static void queries_join(void **state)
     km_query(&out, "fieldSelector", "spec.nodeName=box");
     km_query_i64(&out, "limit", 500);
     km_query(&out, "watch", "true");
-    assert_string_equal(text, "/api/v1/pods?fieldSelector=spec.nodeName%3Dbox&limit=500&watch=true");
+    assert_string_equal(text,
+                        "/api/v1/pods?fieldSelector=spec.nodeName%3Dbox&limit=500&watch=true");
 }
 
 static struct km_status status_of(const char *reason, int64_t code)
@@ -98,11 +102,13 @@ static void too_large_resource_versions_are_seen_in_both_forms(void **state)
     struct km_status s = status_of("Timeout", 504);
     (void)state;
     assert_false(km_status_is_too_large_rv(&s));
-    (void)km_slice_copy(km_slice_of("Too large resource version: 7633, current: 7571"), s.message, sizeof s.message);
+    (void)km_slice_copy(km_slice_of("Too large resource version: 7633, current: 7571"), s.message,
+                        sizeof s.message);
     assert_true(km_status_is_too_large_rv(&s));
     s = status_of("Timeout", 504);
     s.causes_count = 1;
-    (void)km_slice_copy(km_slice_of("ResourceVersionTooLarge"), s.causes[0].reason, sizeof s.causes[0].reason);
+    (void)km_slice_copy(km_slice_of("ResourceVersionTooLarge"), s.causes[0].reason,
+                        sizeof s.causes[0].reason);
     assert_true(km_status_is_too_large_rv(&s));
 }
 
@@ -126,11 +132,14 @@ static void codes_without_a_body_get_client_gos_reasons(void **state)
         enum km_http_method method;
         const char *reason;
     } cases[] = {
-        {400, KM_GET, "BadRequest"},       {401, KM_GET, "Unauthorized"},        {403, KM_GET, "Forbidden"},
-        {404, KM_GET, "NotFound"},         {405, KM_GET, "MethodNotAllowed"},    {409, KM_POST, "AlreadyExists"},
-        {409, KM_PATCH, "Conflict"},       {422, KM_GET, "Invalid"},             {429, KM_GET, "TooManyRequests"},
-        {503, KM_GET, "ServiceUnavailable"}, {504, KM_GET, "Timeout"},           {500, KM_GET, "InternalError"},
-        {502, KM_GET, "InternalError"},    {410, KM_GET, "Unknown"},             {302, KM_GET, "Unknown"},
+        {400, KM_GET, "BadRequest"},       {401, KM_GET, "Unauthorized"},
+        {403, KM_GET, "Forbidden"},        {404, KM_GET, "NotFound"},
+        {405, KM_GET, "MethodNotAllowed"}, {409, KM_POST, "AlreadyExists"},
+        {409, KM_PATCH, "Conflict"},       {422, KM_GET, "Invalid"},
+        {429, KM_GET, "TooManyRequests"},  {503, KM_GET, "ServiceUnavailable"},
+        {504, KM_GET, "Timeout"},          {500, KM_GET, "InternalError"},
+        {502, KM_GET, "InternalError"},    {410, KM_GET, "Unknown"},
+        {302, KM_GET, "Unknown"},
     };
     struct km_status s;
     (void)state;

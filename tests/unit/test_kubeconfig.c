@@ -420,8 +420,8 @@ static void test_yaml_tree(void **state)
 
 static void test_yaml_numbers(void **state)
 {
-    static const char *const bad[] = {"01", "0x1", "1.0",   "1e3", "+1",
-                                      "",   "1_0", "\"1\"", "[1]", "{}", "99999999999999999999"};
+    static const char *const bad[] = {
+        "01", "0x1", "1.0", "1e3", "+1", "", "1_0", "\"1\"", "[1]", "{}", "99999999999999999999"};
     struct km_yaml doc;
     int64_t number = 0;
     char text[64];
