@@ -375,3 +375,17 @@ arm: ## Unit tests as the ARM code that ships, under qemu-user
 fuzz: ## Each fuzz target for FUZZ_SECONDS (20)
 	@$(MAKE) -s $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
 	@$(TOOLS)/run_fuzz.sh $(FUZZ_SECONDS) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
+
+# --- memory, size and the shipped file ---------------------------------------------------------------------------------
+
+SHIPPING := linux arm64 armv7
+.PHONY: boards memplan size hardening reproducible lwip check-docs
+boards: ## Build every board that ships
+	@$(foreach b,$(SHIPPING),$(MAKE) -s BOARD=$b all && echo "ok $b: $$(stat -c %s build/$b/kubemote) bytes" &&) true
+
+memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 writes docs/MEMORY.md)
+	@$(foreach b,$(SHIPPING),$(MAKE) -s BOARD=$b all &&) $(MAKE) -s stack-objects
+	@python3 $(TOOLS)/memplan.py $(if $(UPDATE),--write,--check) docs/MEMORY.md --stack build/armv7-gcc $(SHIPPING)
+
+.PHONY: stack-objects
+stack-objects: $(call agent_objects,armv7-gcc)

@@ -92,6 +92,17 @@ static void on_pod(void *ctx, enum km_change change, uint16_t slot, const void *
         km_controller_add(&a->pod_ctl, slot);
 }
 
+/* ---- refusals ---- */
+
+void agent_retry(struct km_controller *c, uint16_t key, const struct km_status *status)
+{
+    int64_t after_s = status->retry_after_s;
+    if (after_s <= 0)
+        km_controller_finish(c, key, KM_BACK_OFF, 0);
+    else
+        km_controller_finish(c, key, KM_AGAIN_AFTER, (after_s > 60 ? 60 : after_s) * 1000);
+}
+
 /* ---- links ---- */
 
 static void on_suspect(void *ctx, int64_t now_ms)
@@ -216,7 +227,6 @@ int km_agent_init(const struct km_agent_options *options, struct km_loop *loop,
                   struct km_fault *fault)
 {
     struct agent *a = &the_agent;
-    memset(a, 0, sizeof *a);
     a->options = *options;
     a->config = options->config;
     a->loop = loop;

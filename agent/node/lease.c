@@ -172,7 +172,7 @@ static void refused(struct agent *a, const struct km_status *status)
         KM_ERROR("The lease can't be renewed, trying again", status->message,
                  KM_OBJ("lease", NAMESPACE, a->config->node_name), KM_S("reason", status->reason));
     l->in_trouble = true;
-    finish(a, KM_BACK_OFF, 0);
+    agent_retry(&a->lease_ctl, NODE_KEY, status);
 }
 
 static void on_done(struct km_request *request, int err)

@@ -130,6 +130,8 @@ struct agent {
 
 const struct km_node *agent_node(
     const struct agent *a); /* NULL when the server has none, or none is known yet */
+/* After a refusal: when the server said, at most a minute later, else with the limiter's delay. */
+void agent_retry(struct km_controller *c, uint16_t key, const struct km_status *status);
 /* Soon, not now: every connection is dropped. */
 void agent_suspect_links(struct agent *a);
 /* After the first answer to the registration, whatever it was. */

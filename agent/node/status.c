@@ -205,9 +205,12 @@ static void on_created(struct km_request *request, int err)
         finish(a, KM_AGAIN_AFTER, tick_ms(a));
         return;
     }
-    if (err == KM_ERR_STATUS)
-        trouble(a, "The Node can't be registered, trying again", request->status->message);
-    finish(a, KM_BACK_OFF, 0);
+    if (err != KM_ERR_STATUS) {
+        finish(a, KM_BACK_OFF, 0);
+        return;
+    }
+    trouble(a, "The Node can't be registered, trying again", request->status->message);
+    agent_retry(&a->node_ctl, NODE_KEY, request->status);
 }
 
 static void create(struct agent *a)
@@ -278,13 +281,16 @@ static void on_patched(struct km_request *request, int err)
         finish(a, KM_AGAIN_AFTER, tick_ms(a));
         return;
     }
-    if (err == KM_ERR_STATUS &&
-        (km_status_is_not_found(request->status) || km_status_is_conflict(request->status)))
+    if (err != KM_ERR_STATUS) {
+        finish(a, KM_BACK_OFF, 0);
+        return;
+    }
+    if (km_status_is_not_found(request->status) || km_status_is_conflict(request->status))
         km_reflector_resync(&a->nodes.reflector,
                             "the server does not have the Node that the cache has");
-    else if (err == KM_ERR_STATUS)
+    else
         trouble(a, "The Node's status can't be written, trying again", request->status->message);
-    finish(a, KM_BACK_OFF, 0);
+    agent_retry(&a->node_ctl, NODE_KEY, request->status);
 }
 
 static void on_duplicate_said(struct km_request *request, int err)

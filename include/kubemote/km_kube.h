@@ -124,6 +124,7 @@ struct km_lane {
     struct km_client *client;
     struct km_conn conn;
     struct km_request *waiting, *active;
+    size_t object_bytes;     /* since the last whole object */
     bool body_failed;        /* an error answer's body was no JSON */
     int64_t retry_after_s;   /* of the error answer's head */
     struct km_status status; /* the error answer */

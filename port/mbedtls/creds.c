@@ -293,3 +293,24 @@ void km_tls_gen_free(struct km_tls_gen *gen)
     mbedtls_pk_free(&gen->key);
     gen->live = false;
 }
+
+static void drop_computed(const mbedtls_pk_context *key)
+{
+    mbedtls_rsa_context *rsa;
+
+    if (mbedtls_pk_get_type(key) != MBEDTLS_PK_RSA)
+        return;
+    rsa = mbedtls_pk_rsa(*key);
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(RN));
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(RP));
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(RQ));
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(Vi));
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(Vf));
+}
+
+void km_tls_gen_heal(struct km_tls_gen *gen)
+{
+    drop_computed(&gen->key);
+    for (const mbedtls_x509_crt *cert = &gen->ca; cert != NULL; cert = cert->next)
+        drop_computed(&cert->pk);
+}

@@ -236,6 +236,15 @@ static unsigned find_alert(struct km_tls *tls)
     return 0;
 }
 
+/* Whether our certificate was on its way: a server of TLS 1.3 that refuses it may cut before its alert can be decrypted. */
+static bool was_sending_certificate(const struct km_tls *tls)
+{
+    int state = tls->ssl.MBEDTLS_PRIVATE(state);
+
+    return !tls->done && state >= MBEDTLS_SSL_CLIENT_CERTIFICATE &&
+           state < MBEDTLS_SSL_HANDSHAKE_OVER && state != MBEDTLS_SSL_SERVER_FINISHED;
+}
+
 static int explain_alert(struct km_fault *why, unsigned alert)
 {
     return km_fault_set(why, KM_ERR_TLS, "the server sent alert %u (%s)%s", alert,
@@ -252,6 +261,7 @@ static int explain(struct km_tls *tls, int code, bool no_memory)
     if (no_memory) {
         /* A check that ran out of memory looks like a bad signature: it must not be told as one. */
         km_fault_clear(why);
+        km_tls_gen_heal(tls->gen);
         return km_fault_set(why, KM_ERR_TLS_MEMORY,
                             "out of TLS memory: the server's certificate chain is too large for "
                             "CONFIG_KM_TLS_ARENA_BYTES=%d with the connections that are open",
@@ -281,7 +291,10 @@ static int explain(struct km_tls *tls, int code, bool no_memory)
         alert = find_alert(tls);
         if (alert != 0)
             return explain_alert(why, alert);
-        return km_fault_set(why, io_err, "%s", km_strerror(io_err));
+        return km_fault_set(why, io_err, "%s%s", km_strerror(io_err),
+                            was_sending_certificate(tls)
+                                ? " while the client certificate was sent: the server may refuse it"
+                                : "");
     default:
         break;
     }

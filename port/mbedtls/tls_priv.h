@@ -42,6 +42,9 @@ struct km_tls {
 int km_tls_gen_load(struct km_tls_gen *gen, const struct km_tls_creds *creds,
                     struct km_fault *fault);
 void km_tls_gen_free(struct km_tls_gen *gen);
+/* Throws away what mbedTLS has computed beside the RSA keys. To be called when memory ran out: it leaves half-made blinding
+   values and reductions behind, with which every later signature of ours would be wrong and every check would fail. */
+void km_tls_gen_heal(struct km_tls_gen *gen);
 
 /* roots.c. A path to read the system's roots from, NULL when none of the usual ones is there. */
 const char *km_tls_roots_path(void);

@@ -346,6 +346,7 @@ struct tree {
     const char *raw;
     size_t raw_len;
     char key[256];
+    bool key_has_nul;
     int child, next;
 };
 
@@ -445,6 +446,7 @@ static int ref_parse(void)
     } else if (*at == '{' || *at == '[') {
         for (at++, ref_space(); *at != '}' && *at != ']'; at += *at == ',', ref_space()) {
             char key[256] = "";
+            bool nul = false;
 
             if (t->type == '{') {
                 const char *start = at;
@@ -452,12 +454,13 @@ static int ref_parse(void)
                 for (at++; *at != '"'; at++)
                     at += *at == '\\';
                 at++;
-                (void)ref_string(start, (size_t)(at - start), key, sizeof key);
+                nul = !ref_string(start, (size_t)(at - start), key, sizeof key);
                 ref_space();
                 at++;
             }
             *link = ref_parse();
             memcpy(tree[*link].key, key, sizeof key);
+            tree[*link].key_has_nul = nul;
             link = &tree[*link].next;
             ref_space();
         }
@@ -646,6 +649,11 @@ static bool ref_named(const struct place *map, const char *key)
     return false;
 }
 
+static bool ref_same_key(int a, int b)
+{
+    return tree[a].key_has_nul == tree[b].key_has_nul && strcmp(tree[a].key, tree[b].key) == 0;
+}
+
 static uint32_t ref_map(const struct km_field *f, char *base, int id, const struct place *place)
 {
     uint32_t marked = 0, seen = 0;
@@ -661,7 +669,7 @@ static uint32_t ref_map(const struct km_field *f, char *base, int id, const stru
         if (seen++ >= f->count_max && !ref_named(place, tree[child].key))
             continue;
         for (int other = tree[child].next; other != 0; other = tree[other].next, later++)
-            again = again || (strcmp(tree[other].key, tree[child].key) == 0 &&
+            again = again || (ref_same_key(child, other) &&
                               (later < f->count_max || ref_named(place, tree[other].key)));
         if (again || n >= f->count_max)
             continue;
@@ -671,7 +679,8 @@ static uint32_t ref_map(const struct km_field *f, char *base, int id, const stru
         (void)snprintf(key, sizeof key, "\"%s\"", tree[child].key);
         for (size_t i = 1; key[i + 1] != '\0'; i++)
             key[i] = key[i] == '\\' || key[i] == '"' ? 'x' : key[i];
-        if (!ref_string(key, strlen(key), element + f->sub[0].offset, f->sub[0].size))
+        if (!ref_string(key, strlen(key), element + f->sub[0].offset, f->sub[0].size) ||
+            tree[child].key_has_nul)
             marked++;
         for (size_t i = 0; i < f->sub[0].size - 1 && element[f->sub[0].offset + i] != '\0'; i++)
             element[f->sub[0].offset + i] = tree[child].key[i];
