@@ -9,7 +9,7 @@
 
 #include "kubemote/km_port.h"
 
-#define PATH_TAIL 100
+#define PATH_TAIL 140
 
 /* The file's text stands at the bottom, nodes grow behind it, texts of scalars grow down from the top. */
 static _Alignas(16) char work[CONFIG_KM_CONFIG_WORK_BYTES] KM_POOL_STORAGE(config_work);

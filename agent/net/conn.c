@@ -415,7 +415,8 @@ void km_conn_poll(const struct km_conn *c, struct km_pollfd *out)
     } else if (c->state == KM_CONN_HANDSHAKE && c->tls != NULL) {
         out->want = km_tls_want(c->tls);
     } else if (c->state >= KM_CONN_SEND && net_is_sending(c)) {
-        out->want = (uint8_t)(KM_POLL_IN | (c->tls != NULL ? km_tls_want(c->tls) : KM_POLL_OUT));
+        /* Not km_tls_want: it speaks of the last call, which may have been a read. */
+        out->want = KM_POLL_IN | KM_POLL_OUT;
     }
 }
 

@@ -140,6 +140,8 @@ const char *km_sim_last_fault(void); /* "recv, call 12: connection reset", "" wh
 void km_sim_fail_clear(void);
 /* Short reads and writes of random length, and now and then KM_AGAIN where bytes are ready. 0 = off. */
 void km_sim_shorten(uint64_t seed);
+/* Reads and writes pass at most so many bytes each, without KM_AGAIN. 0 = off. */
+void km_sim_shorten_to(size_t bytes);
 
 enum km_sim_dir { KM_SIM_TO_AGENT, KM_SIM_TO_SERVER };
 enum km_sim_cut { KM_SIM_CUT_FIN, KM_SIM_CUT_RST, KM_SIM_CUT_HANG };

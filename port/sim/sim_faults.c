@@ -51,6 +51,7 @@ static struct cut cuts[2];
 static char last_fault[96];
 static struct km_rng rng, short_rng;
 static bool shortening;
+static size_t shorten_to;
 
 void sim_faults_reset(uint64_t seed)
 {
@@ -59,6 +60,7 @@ void sim_faults_reset(uint64_t seed)
     memset(cuts, 0, sizeof cuts);
     km_sim_fail_clear();
     shortening = false;
+    shorten_to = 0;
     km_rng_seed(&rng, seed);
 }
 
@@ -138,10 +140,17 @@ void km_sim_shorten(uint64_t seed)
     km_rng_seed(&short_rng, seed);
 }
 
+void km_sim_shorten_to(size_t bytes)
+{
+    shorten_to = bytes;
+}
+
 size_t sim_shorten(size_t len)
 {
     uint32_t dice;
 
+    if (shorten_to != 0 && len > shorten_to)
+        len = shorten_to;
     if (!shortening || len == 0)
         return len;
     dice = km_rng_u32(&short_rng) % 16;

@@ -465,9 +465,10 @@ int km_socket_connected(int fd)
 
 int sim_conn_break(struct sim_conn *c, int err, bool writing)
 {
-    if (err != KM_AGAIN && writing)
+    /* KM_ERR_IO when writing is a call that failed, as for want of buffers: the link itself lives. */
+    if (writing && err != KM_AGAIN && err != KM_ERR_IO)
         c->tx_broken = err;
-    else if (err != KM_AGAIN)
+    else if (!writing && err != KM_AGAIN)
         c->broken = err;
     return err;
 }

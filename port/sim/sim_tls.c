@@ -8,7 +8,7 @@
 struct km_tls {
     bool used, done;
     int fd;
-    uint8_t steps;
+    uint8_t steps, want; /* want: of the call that said KM_AGAIN last, as mbedTLS has it */
     int failed;
     uint8_t record[RECORD_SIZE]; /* decrypted, not yet read: poll does not see it */
     size_t at, len;
@@ -118,6 +118,7 @@ int km_tls_open(struct km_tls **out, int fd, const char *server_name)
         t->done = false;
         t->fd = fd;
         t->steps = 0;
+        t->want = KM_POLL_IN;
         t->failed = KM_OK;
         t->at = t->len = 0;
         t->reason[0] = '\0';
@@ -187,7 +188,7 @@ uint8_t km_tls_want(const struct km_tls *tls)
 {
     struct km_tls *t = checked(tls, "want");
 
-    return t->done ? KM_POLL_OUT : KM_POLL_IN;
+    return t->want;
 }
 
 int km_tls_read(struct km_tls *tls, void *data, size_t len)
@@ -196,10 +197,13 @@ int km_tls_read(struct km_tls *tls, void *data, size_t len)
     struct sim_conn *c = sim_conn_of(t->fd, "tls_read");
     int err = sim_call(KM_SIM_TLS_READ);
 
+    if (err == KM_AGAIN)
+        t->want = KM_POLL_IN;
     if (err != KM_OK)
         return sim_conn_break(c, err, false);
     if (!t->done)
         sim_die("tls_read before the handshake is done");
+    t->want = KM_POLL_IN;
     if (t->at == t->len) {
         int got = sim_conn_read(c, t->record, sizeof t->record, true);
 
@@ -224,11 +228,15 @@ int km_tls_write(struct km_tls *tls, const void *data, size_t len)
     struct sim_conn *c = sim_conn_of(t->fd, "tls_write");
     int err = sim_call(KM_SIM_TLS_WRITE);
 
+    if (err == KM_AGAIN)
+        t->want = KM_POLL_OUT;
     if (err != KM_OK)
         return sim_conn_break(c, err, true);
     if (!t->done)
         sim_die("tls_write before the handshake is done");
-    return sim_conn_write(c, data, len);
+    int put = sim_conn_write(c, data, len);
+    t->want = put == KM_AGAIN ? KM_POLL_OUT : KM_POLL_IN;
+    return put;
 }
 
 const char *km_tls_reason(const struct km_tls *tls)

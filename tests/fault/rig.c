@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
 
+#include <stdlib.h>
+
 #include "kubemote/km_log.h"
 
 #define MESSAGES 256
@@ -14,6 +16,7 @@ struct message {
 struct rig rig;
 static struct message messages[MESSAGES];
 static int64_t renewed_before_ms;
+static struct agent *the_agent; /* found at the first start: static storage of the agent */
 
 /* ---- log ---- */
 
@@ -189,11 +192,14 @@ int rig_try_start(struct km_fault *fault)
 
     km_fault_clear(fault);
     km_log_set_sink(&sink);
+    /* A process starts with zeroes; here many agents live one after another. */
+    if (the_agent != NULL)
+        memset(the_agent, 0, sizeof *the_agent);
     km_loop_init(&rig.loop);
     err = km_agent_init(&options, &rig.loop, fault);
     if (err != KM_OK)
         return err;
-    rig.agent = find_agent();
+    the_agent = rig.agent = find_agent();
     km_agent_start();
     return KM_OK;
 }

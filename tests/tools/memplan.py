@@ -165,8 +165,7 @@ def main():
     plans = [Plan(board, rows) for board in arguments.boards]
     text = document(rows, plans)
     print(text)
-    worst = stack.report(arguments.stack) if arguments.stack else None
-    faults = []
+    worst, faults = stack.report(arguments.stack) if arguments.stack else (None, [])
     for plan in plans:
         plan.check_budget(worst)
         faults += plan.faults

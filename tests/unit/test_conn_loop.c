@@ -103,8 +103,10 @@ static void test_time_after_a_handshake(void **state)
     call_start(&call);
     start = km_port_now_ms();
     assert_int_equal(km_timer_set(&loop.timers, &timer, start + 100), KM_OK);
-    while (fired == 0)
+    while (fired == 0) {
         km_loop_turn(&loop, -1);
+        assert_int_equal(loop.now_ms, km_port_now_ms());
+    }
     assert_int_equal(fired_at_ms, km_port_now_ms());
     assert_true(fired_at_ms >= start + 400);
     call_finish(&call);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "km_test.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kubemote/km_port.h"
+
+static char folder[] = "/tmp/km_files_XXXXXX";
+static char path[64], other[80];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(other, sizeof other, "%s/file.tmp", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    unlink(other);
+    return rmdir(folder);
+}
+
+static void test_read(void **state)
+{
+    char text[32];
+
+    (void)state;
+    assert_int_equal(km_port_file_read(path, text, sizeof text), KM_ERR_NOT_FOUND);
+    assert_int_equal(km_port_file_replace(path, "0123456789", 10), KM_OK);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 10);
+    assert_string_equal(text, "0123456789");
+    assert_int_equal(km_port_file_read(path, text, 11), 10);
+    assert_int_equal(km_port_file_read(path, text, 10), KM_ERR_TOO_LONG);
+    assert_int_equal(km_port_file_read(folder, text, sizeof text), KM_ERR_IO);
+    assert_int_equal(km_port_file_read_at(path, 7, text, sizeof text), 3);
+    assert_memory_equal(text, "789", 3);
+    assert_int_equal(km_port_file_read_at(path, 10, text, sizeof text), 0);
+    assert_int_equal(km_port_file_read_at(path, 99, text, sizeof text), 0);
+    assert_true(km_port_file_read("/proc/self/status", text, sizeof text) == KM_ERR_TOO_LONG);
+    assert_int_equal(km_port_file_replace(path, "", 0), KM_OK);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 0);
+}
+
+/* A link that lies where the temporary file goes must not be followed. */
+static void test_replace_beside_a_link(void **state)
+{
+    char text[8];
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(symlink("/dev/null", other), 0);
+    assert_int_equal(km_port_file_replace(path, "new", 3), KM_OK);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 3);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_true(access(other, F_OK) != 0);
+    assert_int_equal(km_port_file_replace("/nonexistent/x", "new", 3), KM_ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_replace_beside_a_link)};
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
