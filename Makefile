@@ -389,3 +389,21 @@ memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 write
 
 .PHONY: stack-objects
 stack-objects: $(call agent_objects,armv7-gcc)
+
+# --- conformance and the whole -----------------------------------------------------------------------------------------
+
+CORPORA ?= ../shared/corpora
+.PHONY: conformance test help
+conformance: ## Verdicts of public test data about JSON and HTTP (skipped where the folder is absent)
+	@$(MAKE) -s BOARD=linux all
+	@python3 tests/check/conformance_json.py build/linux/kubemote-check $(CORPORA)
+	@python3 tests/check/conformance_http.py build/linux/kubemote-check $(CORPORA)
+
+# Parts that are whole; the others of run_tests.py join as they are finished.
+TEST_PARTS ?= kconfig-lint boards unit asan conformance
+test: ## Run every check; ends with "N passed, N failed"
+	@$(TOOLS)/need.sh unit
+	@python3 $(TOOLS)/run_tests.py $(TEST_PARTS)
+
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'

@@ -370,10 +370,13 @@ int kubeconfig_set_server(struct km_kubeconfig *out, struct km_slice text, struc
     int err = km_url_parse(text, &url, fault);
     if (err != KM_OK)
         return err;
+    if (url.zone[0] != '\0')
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "server: the zone \"%%%s\" of a link-local address is not supported",
+                            url.zone);
     out->tls = url.tls;
     out->port = url.port;
     memcpy(out->host, url.host, sizeof out->host);
-    memcpy(out->zone, url.zone, sizeof out->zone);
     memcpy(out->base_path, url.base_path, sizeof out->base_path);
     memcpy(out->server_name, url.host, sizeof out->server_name);
     return km_url_authority(&url, out->authority, sizeof out->authority);

@@ -157,8 +157,10 @@ static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig 
 {
     struct km_fault file_fault = {0}, cluster_fault = {0};
     int cluster_err = KM_ERR_NOT_FOUND;
+    /* A context that was asked for by name stands in a kubeconfig or nowhere. */
+    enum km_kubeconfig_order order = opt->context == NULL ? opt->order : KM_KUBECONFIG_ONLY;
 
-    if (opt->order == KM_IN_CLUSTER_FIRST) {
+    if (order == KM_IN_CLUSTER_FIRST) {
         cluster_err = km_kubeconfig_load_in_cluster(opt->service_account_dir, out, &cluster_fault);
         if (cluster_err == KM_OK)
             return KM_OK;
@@ -166,7 +168,7 @@ static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig 
     int err = load_default_files(opt->context, out, &file_fault);
     if (err == KM_OK)
         return KM_OK;
-    if (err == KM_ERR_NOT_FOUND && opt->order == KM_KUBECONFIG_FIRST) {
+    if (err == KM_ERR_NOT_FOUND && order == KM_KUBECONFIG_FIRST) {
         cluster_err = km_kubeconfig_load_in_cluster(opt->service_account_dir, out, &cluster_fault);
         if (cluster_err == KM_OK)
             return KM_OK;

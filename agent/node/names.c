@@ -116,8 +116,6 @@ bool km_label_is_allowed(struct km_slice key)
     };
     struct km_slice name, prefix = split_key(key, &name);
 
-    if (is_within(prefix, "node-restriction.kubernetes.io"))
-        return false;
     if (!is_within(prefix, "kubernetes.io") && !is_within(prefix, "k8s.io"))
         return true;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {

@@ -12,6 +12,7 @@
 #include "kubemote/km_log.h"
 #include "node_priv.h"
 
+#define OLD_MS 60000      /* a status is written by an old picture of the Node only after so long */
 #define AWAIT_MS 20000    /* for our own write to come back through the watch */
 #define RECREATE_MS 10000 /* doubles with each deletion */
 #define RECREATE_MAX_MS 300000
@@ -337,6 +338,19 @@ static bool awaits_own_write(struct agent *a, const struct km_node *node)
     return false;
 }
 
+/*
+ * While the watch is broken the server may have made our conditions Unknown: a patch that does not know it would set their
+ * transition times back. A server that takes writes but no watches must not keep the status for ever.
+ */
+static bool picture_is_old(struct agent *a)
+{
+    struct node_status *s = &a->status;
+    bool live = km_reflector_live(&a->nodes.reflector);
+    if (live || a->client.link_down)
+        s->live_ms = a->loop->now_ms;
+    return !live && a->loop->now_ms - s->live_ms < OLD_MS;
+}
+
 static void patch(struct agent *a, const struct km_node *node)
 {
     struct node_status *s = &a->status;
@@ -360,6 +374,10 @@ static void reconcile_present(struct agent *a, const struct km_node *node)
     struct node_status *s = &a->status;
     if (!a->duplicate && awaits_own_write(a, node)) {
         finish(a, KM_AGAIN_AFTER, 1000);
+        return;
+    }
+    if (!a->duplicate && picture_is_old(a)) {
+        finish(a, KM_AGAIN_AFTER, tick_ms(a)); /* the next event of the watch comes sooner */
         return;
     }
     update_want(a);

@@ -577,3 +577,8 @@ bool km_reflector_synced(const struct km_reflector *r)
 {
     return r->synced;
 }
+
+bool km_reflector_live(const struct km_reflector *r)
+{
+    return r->state == KM_WATCH_WATCHING;
+}

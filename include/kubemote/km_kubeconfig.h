@@ -57,8 +57,7 @@ struct km_kubeconfig_options {
  */
 struct km_kubeconfig {
     bool tls;
-    char host[KM_HOST_SIZE]; /* as in struct km_url */
-    char zone[KM_ZONE_SIZE];
+    char host[KM_HOST_SIZE]; /* as in struct km_url; never a link-local address with a zone */
     uint16_t port;
     char base_path[KM_BASE_PATH_SIZE];
     char authority[KM_HOST_SIZE + 8]; /* for the Host header */

@@ -91,5 +91,7 @@ void km_reflector_stop(struct km_reflector *r);
    most every 10 s. May be called from a callback. */
 void km_reflector_resync(struct km_reflector *r, const char *why);
 bool km_reflector_synced(const struct km_reflector *r);
+/* The picture is kept up to date at this moment: no broken watch, no list under way. */
+bool km_reflector_live(const struct km_reflector *r);
 
 #endif

@@ -132,7 +132,8 @@ enum km_sim_call {
 uint64_t km_sim_calls(enum km_sim_call call);
 const char *km_sim_call_name(enum km_sim_call call);
 /* The n-th call from now (1 = the next) and the `times - 1` after it give err. Up to 8 at a time. A failed send or recv
-   breaks its connection unless err is KM_AGAIN; after a failed send what had come before can still be read. */
+   breaks its connection unless err is KM_AGAIN, or KM_ERR_IO from a send (the call failed, the link lives); after a failed
+   send what had come before can still be read. */
 void km_sim_fail(enum km_sim_call call, uint64_t n, uint64_t times, int err);
 void km_sim_fail_nth(enum km_sim_call call, uint64_t n, int err);
 uint64_t km_sim_faults_hit(void);

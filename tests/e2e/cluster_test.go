@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -280,6 +281,38 @@ func waitRenewal(t *testing.T, p *plane.Plane, name string, after time.Time, lim
 	})
 	return lease
 }
+
+// keepAlive renews the lease of a node that has no agent.
+func keepAlive(t *testing.T, p *plane.Plane, name string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	leases := p.Client().CoordinationV1().Leases(leaseNamespace)
+	seconds, now := int32(40), metav1.NowMicro()
+	lease, err := leases.Create(ctx, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &name, LeaseDurationSeconds: &seconds, RenewTime: &now},
+	}, metav1.CreateOptions{})
+	check(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(4 * time.Second):
+			}
+			body := fmt.Sprintf(`{"spec":{"renewTime":%q}}`, time.Now().UTC().Format(metav1.RFC3339Micro))
+			leases.Patch(ctx, lease.Name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+}
+
+func quantity(text string) resource.Quantity { return resource.MustParse(text) }
 
 // ---- pods ----
 

@@ -19,8 +19,8 @@ import (
 
 // The environment that the tests read; every entry has a default.
 const (
-	envAgent = "KUBEMOTE_BIN"     // the agent; build/linux/kubemote
-	envARM   = "KUBEMOTE_ARM_BIN" // the agent as ARM code; build/armv7/kubemote
+	envAgent = "KUBEMOTE_BIN"      // the agent; build/linux/kubemote
+	envARM   = "KUBEMOTE_ARM_BIN"  // the agent as ARM code; build/armv7/kubemote
 	envLogs  = "KUBEMOTE_E2E_LOGS" // folder that keeps every agent's log; build/e2e
 )
 

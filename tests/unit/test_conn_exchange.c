@@ -503,6 +503,50 @@ static void test_failed_send_ends_at_once(void **state)
     scene_close();
 }
 
+static void send_rest(void *ctx)
+{
+    (void)ctx;
+    (void)km_sim_reply_text(upload_id, "late");
+}
+
+static void early_head(void *ctx, int conn_id, const uint8_t *data, size_t len)
+{
+    bool *answered = ctx;
+
+    (void)data;
+    (void)len;
+    if (*answered)
+        return;
+    *answered = true;
+    upload_id = conn_id;
+    (void)km_sim_reply_text(conn_id, "HTTP/1.1 413 No\r\nContent-Length: 4\r\n\r\n");
+    (void)km_sim_after(50, send_rest, NULL);
+}
+
+/* Once the answer has begun it is read to its end, though the request could not be sent whole. */
+static void test_failed_send_behind_an_early_head(void **state)
+{
+    bool answered = false;
+    struct km_sim_server server = {.on_bytes = early_head, .ctx = &answered};
+
+    (void)state;
+    scene_open("10.0.0.1", false);
+    km_sim_listen("*", 0, &server);
+    km_sim_send_limit(10000);
+    call_prepare(&call, &conns[0], KM_PUT, "/big");
+    call.x.request.body = (struct km_slice){big_body, sizeof big_body};
+    call_start(&call);
+    while (call.heads == 0)
+        km_loop_turn(&loop, 10);
+    km_sim_send_limit(0);
+    km_sim_fail_nth(KM_SIM_SEND, 1, KM_ERR_IO);
+    call_finish(&call);
+    assert_int_equal(call.err, KM_OK);
+    assert_string_equal(call.body, "late");
+    assert_int_equal(conns[0].state, KM_CONN_CLOSED);
+    scene_close();
+}
+
 static void test_abort_in_every_state(void **state)
 {
     (void)state;
@@ -745,14 +789,15 @@ static void test_trickle(void **state)
 
 /* ---- TLS ---- */
 
-static void serve_records(void *ctx, const struct km_sim_request *rq)
+/* One record, with nothing behind it that poll could see. */
+static void serve_record(void *ctx, const struct km_sim_request *rq)
 {
     static char text[3 * CONFIG_KM_NET_RX_BYTES];
 
     (void)ctx;
-    memset(text, 'r', sizeof text - 1);
-    (void)km_sim_http_begin(rq->conn_id, 200, "text/plain");
-    (void)km_sim_http_chunk(rq->conn_id, text);
+    memset(text, 'r', sizeof text);
+    memcpy(text, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    (void)km_sim_reply(rq->conn_id, text, sizeof text);
 }
 
 /* The rest of a record is decrypted already and poll can't see it: it must be read without waiting. */
@@ -760,7 +805,7 @@ static void test_pending_bytes_are_read_before_waiting(void **state)
 {
     (void)state;
     scene_open("10.0.0.1", true);
-    km_sim_http_listen("*", 0, serve_records, NULL);
+    km_sim_http_listen("*", 0, serve_record, NULL);
     for (int shorten = 0; shorten < 3; shorten++) {
         km_sim_shorten(shorten == 1 ? 1 : 0);
         km_sim_shorten_to(shorten == 2 ? 16 : 0);
@@ -768,7 +813,7 @@ static void test_pending_bytes_are_read_before_waiting(void **state)
         call_start(&call);
         for (int64_t start = km_port_now_ms(); km_port_now_ms() < start + 200;)
             km_loop_turn(&loop, 50);
-        assert_int_equal(call.total, 3 * CONFIG_KM_NET_RX_BYTES - 1);
+        assert_int_equal(call.total, 3 * CONFIG_KM_NET_RX_BYTES - 19);
         km_conn_abort(&conns[0], KM_ERR_CANCELED, "done", 0);
     }
     scene_close();
@@ -909,6 +954,7 @@ int main(void)
         cmocka_unit_test(test_callbacks_may_end_it),
         cmocka_unit_test(test_rest_of_an_aborted_answer),
         cmocka_unit_test(test_failed_send_ends_at_once),
+        cmocka_unit_test(test_failed_send_behind_an_early_head),
         cmocka_unit_test(test_abort_in_every_state),
         cmocka_unit_test(test_addresses_in_turn),
         cmocka_unit_test(test_deadline_moves_to_the_next_address),

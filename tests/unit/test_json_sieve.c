@@ -9,16 +9,16 @@
 KM_ELEMENT_STRUCT(taint, KM_TAINT_FIELDS)
 #define KM_PAIR_FIELDS(S, I, B, R, A, M) S(key, "", 330) S(value, "", 8)
 KM_ELEMENT_STRUCT(pair, KM_PAIR_FIELDS)
-#define KM_BOX_FIELDS(S, I, B, R, A, M)                                                            \
-    S(name, "/metadata/name", 8)                                                                   \
-    I(generation, "/metadata/generation")                                                          \
-    M(labels, "/metadata/labels", pair, 2)                                                         \
-    B(off, "/spec/off")                                                                            \
-    R(extra, "/spec/extra", 12)                                                                    \
-    A(taints, "/spec/taints", taint, 2)                                                            \
+#define KM_BOX_FIELDS(S, I, B, R, A, M) \
+    S(name, "/metadata/name", 8) \
+    I(generation, "/metadata/generation") \
+    M(labels, "/metadata/labels", pair, 2) \
+    B(off, "/spec/off") \
+    R(extra, "/spec/extra", 12) \
+    A(taints, "/spec/taints", taint, 2) \
     R(third, "/list/2", 8)
 KM_KIND_STRUCT(box, KM_BOX_FIELDS)
-#define KM_LIST_FIELDS(S, I, B, R, A, M)                                                           \
+#define KM_LIST_FIELDS(S, I, B, R, A, M) \
     R(metadata, "/metadata", 4096) S(version, "/metadata/resourceVersion", 16)
 KM_KIND_STRUCT(box_list, KM_LIST_FIELDS)
 
@@ -30,7 +30,8 @@ KM_KIND_TABLE(box_list, "BoxList", KM_LIST_FIELDS)
 
 #define NODES 64
 static const struct km_schema_part box_parts[] = {{"", &km_kind_box}};
-static const struct km_schema_part list_parts[] = {{"", &km_kind_box_list}, {"/items", &km_kind_box}};
+static const struct km_schema_part list_parts[] = {{"", &km_kind_box_list},
+                                                   {"/items", &km_kind_box}};
 static struct km_schema_node box_nodes[NODES], list_nodes[NODES];
 static struct km_schema boxes, lists;
 
@@ -81,7 +82,8 @@ static void expect(const struct km_schema *schema, size_t window_size, const cha
 static void test_pruning(void **state)
 {
     (void)state;
-    expect(&boxes, 8192, " { \"metadata\" : {\"uid\":[{}], \"name\" : \"a\\nb\"}, \"kind\":\"Box\"} ",
+    expect(&boxes, 8192,
+           " { \"metadata\" : {\"uid\":[{}], \"name\" : \"a\\nb\"}, \"kind\":\"Box\"} ",
            "D{\"metadata\":{\"name\":\"a\\nb\"}}\n");
     expect(&boxes, 8192, "{\"spec\":{\"extra\":{ \"a\" : 1 },\"off\":true}}",
            "D{\"spec\":{\"extra\":{ \"a\" : 1 },\"off\":true}}\n");
@@ -108,11 +110,14 @@ static void test_cutting(void **state)
            "D{\"metadata\":{\"name\":\"1234\"\t}}\n");
     expect(&boxes, 8192, "{\"metadata\":{\"name\":\"\\u0031\\u00e9\\u20ac\\n\\n\"}}",
            "D{\"metadata\":{\"name\":\"\\u0031\\u00e9\\u20ac\\n\"\t}}\n");
-    expect(&boxes, 8192, "{\"spec\":{\"extra\":[1,2,3,4,5]}}", "D{\"spec\":{\"extra\":[1,2,3,4,5]}}\n");
+    expect(&boxes, 8192, "{\"spec\":{\"extra\":[1,2,3,4,5]}}",
+           "D{\"spec\":{\"extra\":[1,2,3,4,5]}}\n");
     expect(&boxes, 8192, "{\"spec\":{\"extra\":[1,2,3,4,56]}}", "D{\"spec\":{\"extra\":null\t}}\n");
-    expect(&boxes, 8192, "{\"spec\":{\"taints\":[{\"key\":\"a\"},{},{\"key\":\"b\"},7],\"off\":true}}",
+    expect(&boxes, 8192,
+           "{\"spec\":{\"taints\":[{\"key\":\"a\"},{},{\"key\":\"b\"},7],\"off\":true}}",
            "D{\"spec\":{\"taints\":[{\"key\":\"a\"},{}]\t,\"off\":true}}\n");
-    expect(&boxes, 8192, "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"},\"name\":null}}",
+    expect(&boxes, 8192,
+           "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"},\"name\":null}}",
            "D{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}\t,\"name\":null}}\n");
 }
 
@@ -121,7 +126,8 @@ static void test_other_types(void **state)
     (void)state;
     expect(&boxes, 8192, "{\"metadata\":{\"name\":1,\"generation\":\"2\",\"labels\":[]}}",
            "D{\"metadata\":{\"name\":null\t,\"generation\":null\t,\"labels\":null\t}}\n");
-    expect(&boxes, 8192, "{\"metadata\":{\"name\":{\"a\":1},\"generation\":1e5,\"labels\":{\"a\":1}}}",
+    expect(&boxes, 8192,
+           "{\"metadata\":{\"name\":{\"a\":1},\"generation\":1e5,\"labels\":{\"a\":1}}}",
            "D{\"metadata\":{\"name\":null\t,\"generation\":1e5,\"labels\":{\"a\":null\t}}}\n");
     expect(&boxes, 8192, "{\"metadata\":{\"generation\":1234567890123456789012345678901234}}",
            "D{\"metadata\":{\"generation\":null\t}}\n");
@@ -139,8 +145,8 @@ static void test_keys(void **state)
     /* Nobody can ask for a name of more than so many bytes; a map takes what fits of it. */
     memset(long_key, 'k', sizeof long_key);
     long_key[sizeof long_key - 1] = '\0';
-    (void)snprintf(text, sizeof text, "{\"%s\":1,\"metadata\":{\"labels\":{\"%s\":\"v\"}}}", long_key,
-                   long_key);
+    (void)snprintf(text, sizeof text, "{\"%s\":1,\"metadata\":{\"labels\":{\"%s\":\"v\"}}}",
+                   long_key, long_key);
     (void)snprintf(pruned, sizeof pruned, "D{\"metadata\":{\"labels\":{\"%.*s\":\"v\"\t}}}\n",
                    CONFIG_KM_JSON_KEY_BYTES, long_key);
     expect(&boxes, 8192, text, pruned);
@@ -150,7 +156,8 @@ static void test_lists(void **state)
 {
     (void)state;
     expect(&lists, 8192,
-           "{\"kind\":\"L\",\"items\":[{\"spec\":{\"off\":true},\"x\":1}, 5 ,{}],\"metadata\":{\"a\":1}}",
+           "{\"kind\":\"L\",\"items\":[{\"spec\":{\"off\":true},\"x\":1}, 5 "
+           ",{}],\"metadata\":{\"a\":1}}",
            "I{\"spec\":{\"off\":true}}\nInull\nI{}\nD{\"items\":[],\"metadata\":{\"a\":1}}\n");
     expect(&lists, 8192, "{\"items\":{\"a\":{}}}", "D{\"items\":null}\n");
     expect(&lists, 8192, "{\"items\":null}", "D{\"items\":null}\n");
@@ -182,16 +189,17 @@ static void test_overflow(void **state)
     (void)state;
     memset(big, 'x', sizeof big);
     big[sizeof big - 1] = '\0';
-    (void)snprintf(text, sizeof text,
-                   "{\"metadata\":{\"a\":\"%s\"},\"items\":[{\"spec\":{\"off\":true}},{\"spec\":{}}],"
-                   "\"x\":1}",
-                   big);
+    (void)snprintf(
+        text, sizeof text,
+        "{\"metadata\":{\"a\":\"%s\"},\"items\":[{\"spec\":{\"off\":true}},{\"spec\":{}}],"
+        "\"x\":1}",
+        big);
     expect(&lists, small, text, "I{\"spec\":{\"off\":true}}\nI{\"spec\":{}}\nD!\n");
     /* Where exactly the window ends makes no difference to the items. */
     for (size_t len = 250; len < 340; len++) {
         (void)snprintf(text, sizeof text,
-                       "{\"metadata\":\"%.*s\",\"items\":[{\"spec\":{\"off\":true}}],\"x\":1}", (int)len,
-                       big);
+                       "{\"metadata\":\"%.*s\",\"items\":[{\"spec\":{\"off\":true}}],\"x\":1}",
+                       (int)len, big);
         assert_int_equal(sift(&lists, false, small, text, 5), KM_OK);
         /* One with as much else before it may not fit; then it is told, and so is the document in its own right. */
         assert_true(strncmp(seen, "I{\"spec\":{\"off\":true}}\nD", 24) == 0 ||
@@ -202,8 +210,9 @@ static void test_overflow(void **state)
                    "{\"spec\":{}}],\"metadata\":1}",
                    300, big, 301, big);
     expect(&lists, small, text, "I!\nI{\"spec\":{}}\nD{\"items\":[],\"metadata\":1}\n");
-    (void)snprintf(text, sizeof text, "{\"spec\":{\"off\":true},\"metadata\":{\"labels\":{\"%.*s\":\"a\","
-                                      "\"%.*s\":\"b\"}}}{}",
+    (void)snprintf(text, sizeof text,
+                   "{\"spec\":{\"off\":true},\"metadata\":{\"labels\":{\"%.*s\":\"a\","
+                   "\"%.*s\":\"b\"}}}{}",
                    300, big, 301, big);
     assert_int_equal(sift(&boxes, true, small, text, 9), KM_OK);
     assert_string_equal(seen, "D!\nD{}\n");
@@ -224,10 +233,11 @@ static void test_decode(void **state)
     void *none[] = {NULL, NULL}, *both[] = {&list, &box};
 
     (void)state;
-    assert_int_equal(decode("{\"metadata\":{\"name\":\"a\\u00e9\",\"generation\":-9223372036854775808,"
-                            "\"labels\":{\"x\":\"1\",\"y/z\":\"2\"}},\"spec\":{\"off\":true,\"extra\":[1],"
-                            "\"taints\":[{\"key\":\"k\",\"effect\":\"e\"}]},\"list\":{\"2\":\"s\"}}"),
-                     KM_OK);
+    assert_int_equal(
+        decode("{\"metadata\":{\"name\":\"a\\u00e9\",\"generation\":-9223372036854775808,"
+               "\"labels\":{\"x\":\"1\",\"y/z\":\"2\"}},\"spec\":{\"off\":true,\"extra\":[1],"
+               "\"taints\":[{\"key\":\"k\",\"effect\":\"e\"}]},\"list\":{\"2\":\"s\"}}"),
+        KM_OK);
     assert_int_equal(box.head.truncated, 0);
     assert_string_equal(box.name, "a\xc3\xa9");
     assert_true(box.generation == INT64_MIN);
@@ -240,9 +250,10 @@ static void test_decode(void **state)
     assert_string_equal(box.taints[0].effect, "e");
     assert_string_equal(box.third, "\"s\"");
     /* A text that did not go through the sieve is cut by the decoder. */
-    assert_int_equal(decode("{\"metadata\":{\"name\":\"123456789\",\"labels\":{\"a\":\"\",\"b\":\"\","
-                            "\"c\":\"\"}},\"list\":[0,1,2]}"),
-                     KM_OK);
+    assert_int_equal(
+        decode("{\"metadata\":{\"name\":\"123456789\",\"labels\":{\"a\":\"\",\"b\":\"\","
+               "\"c\":\"\"}},\"list\":[0,1,2]}"),
+        KM_OK);
     assert_int_equal(box.head.truncated, 2);
     assert_string_equal(box.name, "1234567");
     assert_int_equal(box.labels_count, 2);
@@ -252,9 +263,11 @@ static void test_decode(void **state)
     assert_int_equal(decode("{\"metadata\":{}"), KM_ERR_SYNTAX);
     assert_int_equal(decode("{\"metadata\" 1}"), KM_ERR_SYNTAX);
     assert_int_equal(km_json_decode(&boxes, true, km_slice_of("{}"), none), KM_ERR_ARG);
-    assert_int_equal(km_json_decode(&lists, true, km_slice_of("{\"spec\":{\"off\":true}}"), both), KM_OK);
+    assert_int_equal(km_json_decode(&lists, true, km_slice_of("{\"spec\":{\"off\":true}}"), both),
+                     KM_OK);
     assert_true(box.off);
-    assert_int_equal(km_json_decode(&lists, false, km_slice_of("{\"metadata\":{\"resourceVersion\":\"7\"}}"),
+    assert_int_equal(km_json_decode(&lists, false,
+                                    km_slice_of("{\"metadata\":{\"resourceVersion\":\"7\"}}"),
                                     both),
                      KM_OK);
     assert_string_equal(list.version, "7");
@@ -293,8 +306,8 @@ static void test_tokens(void **state)
 
 /* ---- schemas ---- */
 
-static int init(const struct km_field *fields, uint16_t count, const char *prefix, const char *items,
-                uint16_t node_size)
+static int init(const struct km_field *fields, uint16_t count, const char *prefix,
+                const char *items, uint16_t node_size)
 {
     static struct km_schema_node nodes[NODES];
     struct km_kind kind = {.name = "k", .fields = fields, .field_count = count};
@@ -304,15 +317,17 @@ static int init(const struct km_field *fields, uint16_t count, const char *prefi
     return km_schema_init(&schema, &part, 1, items, nodes, node_size);
 }
 
-#define INIT(prefix, items, ...)                                                                   \
-    init((const struct km_field[]){__VA_ARGS__},                                                   \
-         sizeof((const struct km_field[]){__VA_ARGS__}) / sizeof(struct km_field), prefix, items, NODES)
+#define INIT(prefix, items, ...) \
+    init((const struct km_field[]){__VA_ARGS__}, \
+         sizeof((const struct km_field[]){__VA_ARGS__}) / sizeof(struct km_field), prefix, items, \
+         NODES)
 #define FIELD(path_, type_) {.path = (path_), .type = (type_), .size = 8}
 
 static void test_schema(void **state)
 {
     static const struct km_field sub[] = {FIELD("", KM_F_STRING), FIELD("/x", KM_F_STRING)};
-    struct km_field array = {.path = "/a", .type = KM_F_ARRAY, .size = 16, .sub = sub, .sub_count = 2};
+    struct km_field array = {
+        .path = "/a", .type = KM_F_ARRAY, .size = 16, .sub = sub, .sub_count = 2};
     struct km_field map = array, two[2] = {array, FIELD("/a/0", KM_F_RAW)};
     char deep[64] = "", longer[CONFIG_KM_JSON_KEY_BYTES + 3];
 
@@ -352,10 +367,22 @@ static void test_find(void **state)
     static const struct {
         const char *pointer, *value;
     } cases[] = {
-        {"", "{\"a\": [1, {\"b\":null} ,3],\"a/b\":2,\"m~n\":\"x\",\"\":0,\"\\u0063\": {} ,\"d\":1,\"d\":2}"},
-        {"/a/0", "1"},   {"/a/1", "{\"b\":null}"}, {"/a/1/b", "null"}, {"/a/2", "3"},   {"/a/3", NULL},
-        {"/a/01", NULL}, {"/a/-", NULL},           {"/a~1b", "2"},     {"/m~0n", "\"x\""}, {"/", "0"},
-        {"/c", "{}"},    {"/d", "2"},              {"/d/e", NULL},     {"/A", NULL},
+        {"", "{\"a\": [1, {\"b\":null} ,3],\"a/b\":2,\"m~n\":\"x\",\"\":0,\"\\u0063\": {} "
+             ",\"d\":1,\"d\":2}"},
+        {"/a/0", "1"},
+        {"/a/1", "{\"b\":null}"},
+        {"/a/1/b", "null"},
+        {"/a/2", "3"},
+        {"/a/3", NULL},
+        {"/a/01", NULL},
+        {"/a/-", NULL},
+        {"/a~1b", "2"},
+        {"/m~0n", "\"x\""},
+        {"/", "0"},
+        {"/c", "{}"},
+        {"/d", "2"},
+        {"/d/e", NULL},
+        {"/A", NULL},
     };
     struct km_slice text = km_slice_of(cases[0].value), value;
     char out[8];
@@ -384,11 +411,11 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pruning),  cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_pruning),     cmocka_unit_test(test_cutting),
         cmocka_unit_test(test_other_types), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_lists),    cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_overflow), cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_tokens),   cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_lists),       cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_overflow),    cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_schema),
         cmocka_unit_test(test_find),
     };
 

@@ -19,7 +19,8 @@ static bool is_valid(void)
     struct km_json_scan scan;
 
     km_json_scan_init(&scan, false);
-    return km_json_scan_feed(&scan, km_buf_slice(&buf)) == KM_OK && km_json_scan_end(&scan) == KM_OK;
+    return km_json_scan_feed(&scan, km_buf_slice(&buf)) == KM_OK &&
+           km_json_scan_end(&scan) == KM_OK;
 }
 
 static void test_document(void **state)
@@ -42,9 +43,10 @@ static void test_document(void **state)
     km_json_close(&w);
     km_json_close(&w);
     assert_int_equal(km_json_finish(&w), KM_OK);
-    assert_string_equal(text, "{\"a\\\"b\":\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f \x7f/\\\\<\xc3\xa9\","
-                              "\"n\":-9223372036854775808,\"t\":true,"
-                              "\"list\":[null,{},[],{ \"x\" : [1] },\"\"]}");
+    assert_string_equal(text,
+                        "{\"a\\\"b\":\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f \x7f/\\\\<\xc3\xa9\","
+                        "\"n\":-9223372036854775808,\"t\":true,"
+                        "\"list\":[null,{},[],{ \"x\" : [1] },\"\"]}");
 }
 
 static void check_slice(const char *in, size_t len, const char *out)

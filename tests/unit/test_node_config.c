@@ -270,6 +270,69 @@ static bool name_is_good(const char *name)
     return km_node_name_check(name, NULL) == KM_OK;
 }
 
+/* The block of the documentation: it parses, means the defaults, and has every key of the table below it. */
+static void test_documentation(void **state)
+{
+    static struct km_node_config wanted;
+    static char text[32768];
+    struct km_slice block;
+    char row[128];
+    int keys = 0;
+
+    (void)state;
+    if (km_port_file_read("docs/CONFIGURATION.md", text, sizeof text) < 0) {
+        printf("           skipped: no docs/CONFIGURATION.md\n");
+        return;
+    }
+    const char *begin = strstr(text, "```yaml\n");
+    assert_non_null(begin);
+    begin += strlen("```yaml\n");
+    const char *end = strstr(begin, "```");
+    assert_non_null(end);
+    block = (struct km_slice){begin, (size_t)(end - begin)};
+    km_fault_clear(&fault);
+    if (km_node_config_parse("docs", block, &config, &fault) != KM_OK)
+        fail_msg("%s", fault.text);
+    km_node_config_defaults(&wanted);
+    assert_string_equal(config.region, wanted.region);
+    assert_string_equal(config.root_path, wanted.root_path);
+    assert_string_equal(config.taints[0].key, wanted.taints[0].key);
+    assert_string_equal(config.taints[0].value, wanted.taints[0].value);
+    assert_int_equal(config.taints[0].effect, wanted.taints[0].effect);
+    assert_int_equal(config.taint_count, wanted.taint_count);
+    assert_int_equal(config.label_count, wanted.label_count);
+    assert_int_equal(config.register_os_label, wanted.register_os_label);
+    assert_int_equal(config.register_hostname_label, wanted.register_hostname_label);
+    assert_int_equal(config.exclude_from_load_balancers, wanted.exclude_from_load_balancers);
+    assert_int_equal(config.recreate_node, wanted.recreate_node);
+    assert_int_equal(config.finish_pods, wanted.finish_pods);
+    assert_int_equal(config.pods_capacity, wanted.pods_capacity);
+    assert_int_equal(config.lease_duration_s, wanted.lease_duration_s);
+    assert_int_equal(config.lease_renew_s, wanted.lease_renew_s);
+    assert_int_equal(config.status_update_s, wanted.status_update_s);
+    assert_int_equal(config.status_report_s, wanted.status_report_s);
+    assert_int_equal(config.log_verbosity, wanted.log_verbosity);
+    assert_memory_equal(&config.reserved, &wanted.reserved, sizeof wanted.reserved);
+    assert_true(config.thresholds.memory_available_bytes ==
+                wanted.thresholds.memory_available_bytes);
+    assert_int_equal(config.thresholds.disk_free_percent, wanted.thresholds.disk_free_percent);
+    assert_int_equal(config.thresholds.inodes_free_percent, wanted.thresholds.inodes_free_percent);
+    assert_int_equal(config.thresholds.pids_free_percent, wanted.thresholds.pids_free_percent);
+    assert_int_equal(config.thresholds.transition_s, wanted.thresholds.transition_s);
+    for (const char *line = begin; line < end; line = strchr(line, '\n') + 1) {
+        const char *name = strncmp(line, "# ", 2) == 0 ? line + 2 : line;
+        size_t len = strcspn(name, ":");
+        if (strchr(" -\n", *name) != NULL || strncmp(name, "apiVersion", len) == 0 ||
+            strncmp(name, "kind", len) == 0)
+            continue;
+        (void)snprintf(row, sizeof row, "`%.*s`", (int)len, name);
+        if (strstr(end, row) == NULL)
+            fail_msg("%s is not explained", row);
+        keys++;
+    }
+    assert_int_equal(keys, 23);
+}
+
 static void test_names(void **state)
 {
     char name[300];
@@ -481,11 +544,12 @@ static void test_quantity_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_refuses),     cmocka_unit_test(test_head),
-        cmocka_unit_test(test_tables_full), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_label_rules), cmocka_unit_test(test_node_labels),
-        cmocka_unit_test(test_quantity),    cmocka_unit_test(test_quantity_text),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_head),
+        cmocka_unit_test(test_tables_full),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_documentation), cmocka_unit_test(test_label_rules),
+        cmocka_unit_test(test_node_labels),   cmocka_unit_test(test_quantity),
+        cmocka_unit_test(test_quantity_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

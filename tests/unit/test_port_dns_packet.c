@@ -53,7 +53,8 @@ static void begin(struct packet *p, unsigned flags, unsigned answers)
 }
 
 /* name: wire form with its length; a literal's own NUL ends the name. */
-static void record(struct packet *p, const char *name, size_t name_len, unsigned type, const void *data, size_t len)
+static void record(struct packet *p, const char *name, size_t name_len, unsigned type,
+                   const void *data, size_t len)
 {
     put(p, name, name_len);
     put16(p, type);
@@ -85,7 +86,11 @@ static void test_query(void **state)
     (void)state;
     ask("Ab.c", KM_DNS_AAAA);
     assert_int_equal(query_len, 22);
-    assert_memory_equal(query, "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x02" "Ab\x01" "c\0\0\x1c\0\x01", 22);
+    assert_memory_equal(query,
+                        "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x02"
+                        "Ab\x01"
+                        "c\0\0\x1c\0\x01",
+                        22);
     assert_int_equal(km_dns_query(query, 1, "", 1), KM_ERR_NAME);
     assert_int_equal(km_dns_query(query, 1, "a..b", 1), KM_ERR_NAME);
     assert_int_equal(km_dns_query(query, 1, ".a", 1), KM_ERR_NAME);

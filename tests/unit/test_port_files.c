@@ -67,7 +67,8 @@ static void test_replace_beside_a_link(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_replace_beside_a_link)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
+                                       cmocka_unit_test(test_replace_beside_a_link)};
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -162,7 +162,8 @@ static bool dies(void (*call)(void), const char *words)
     len = read(fds[0], text, sizeof text - 1);
     close(fds[0]);
     waitpid(child, &status, 0);
-    return len > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(text, words) != NULL;
+    return len > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+           strstr(text, words) != NULL;
 }
 
 static void call_malloc(void)
@@ -204,9 +205,9 @@ static void test_seal(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_take_and_give), cmocka_unit_test(test_resize),
-                                       cmocka_unit_test(test_full), cmocka_unit_test(test_model),
-                                       cmocka_unit_test(test_seal)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_take_and_give),
+                                       cmocka_unit_test(test_resize), cmocka_unit_test(test_full),
+                                       cmocka_unit_test(test_model), cmocka_unit_test(test_seal)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,8 @@ static bool open_server(int i)
     return bind(tcp[i], (struct sockaddr *)&in, sizeof in) == 0 && listen(tcp[i], 4) == 0;
 }
 
-static void read_query(struct dns_query *q, const uint8_t *data, size_t len, int server, bool over_tcp)
+static void read_query(struct dns_query *q, const uint8_t *data, size_t len, int server,
+                       bool over_tcp)
 {
     size_t at = 12, out = 0;
 
@@ -157,7 +158,8 @@ static void serve_udp(int i)
     struct dns_query q;
     ssize_t got;
 
-    while ((got = recvfrom(udp[i], data, sizeof data, 0, (struct sockaddr *)&from, &from_len)) > 0) {
+    while ((got = recvfrom(udp[i], data, sizeof data, 0, (struct sockaddr *)&from, &from_len)) >
+           0) {
         read_query(&q, data, (size_t)got, i, false);
         if (script(&q, &answer))
             sendto(udp[i], answer.data, answer.len, 0, (struct sockaddr *)&from, from_len);
@@ -440,9 +442,10 @@ static void test_hosts(void **state)
     script = silent;
     /* A line that is longer than the reader's window, and a last line without an end. */
     memset(text, 'x', 1200);
-    snprintf(text + 1200, sizeof text - 1200,
-             "\n# 10.9.9.9 box\n10.0.0.1\tother box.example BOX\r\n10.0.0.2 box # not this one: far\n"
-             "bad box\nfe80::1%%1 box\n10.0.0.3 boxes\nfd00::9 aBox Box");
+    snprintf(
+        text + 1200, sizeof text - 1200,
+        "\n# 10.9.9.9 box\n10.0.0.1\tother box.example BOX\r\n10.0.0.2 box # not this one: far\n"
+        "bad box\nfe80::1%%1 box\n10.0.0.3 boxes\nfd00::9 aBox Box");
     write_file(hosts_path, text);
     assert_int_equal(run("box"), KM_OK);
     assert_int_equal(r.addr_count, 4);
@@ -514,8 +517,9 @@ static void test_nobody_answers(void **state)
     int64_t start = now_ms;
 
     (void)state;
-    write_file(conf_path, "options timeout:3 attempts:2\nnameserver 127.0.0.1\nnameserver 127.0.0.2\n"
-                          "nameserver 127.0.0.3\nnameserver 127.0.0.4\n");
+    write_file(conf_path,
+               "options timeout:3 attempts:2\nnameserver 127.0.0.1\nnameserver 127.0.0.2\n"
+               "nameserver 127.0.0.3\nnameserver 127.0.0.4\n");
     script = silent;
     assert_int_equal(run("api.test"), KM_ERR_TIMEOUT);
     assert_int_equal(queries[0], 4);
@@ -634,10 +638,11 @@ static void test_stop(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ONE(test_literals),       ONE(test_hosts),         ONE(test_both_families),
-                                       ONE(test_no_such_name),   ONE(test_second_server), ONE(test_nobody_answers),
-                                       ONE(test_one_family),     ONE(test_search),        ONE(test_tcp),
-                                       ONE(test_more_than_fit),  ONE(test_forgeries),     ONE(test_stop)};
+    const struct CMUnitTest tests[] = {
+        ONE(test_literals),      ONE(test_hosts),         ONE(test_both_families),
+        ONE(test_no_such_name),  ONE(test_second_server), ONE(test_nobody_answers),
+        ONE(test_one_family),    ONE(test_search),        ONE(test_tcp),
+        ONE(test_more_than_fit), ONE(test_forgeries),     ONE(test_stop)};
 
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -133,7 +133,8 @@ static void test_full_and_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model), cmocka_unit_test(test_low_and_untouched),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model),
+                                       cmocka_unit_test(test_low_and_untouched),
                                        cmocka_unit_test(test_full_and_empty)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,8 +27,9 @@ static unsigned count_blocks(const char *text, size_t len)
 
 static void test_pem(void **state)
 {
-    static const char two[] = "text before\r\n-----BEGIN A-----\r\nYWJj\r\n-----END A-----\r\nbetween\n"
-                              "-----BEGIN B KEY-----\nZGVm\n-----END B KEY-----";
+    static const char two[] =
+        "text before\r\n-----BEGIN A-----\r\nYWJj\r\n-----END A-----\r\nbetween\n"
+        "-----BEGIN B KEY-----\nZGVm\n-----END B KEY-----";
     struct km_slice rest = km_slice_of(two);
     struct km_pem pem;
 
@@ -40,8 +41,10 @@ static void test_pem(void **state)
     assert_true(km_slice_eq_str(pem.label, "B KEY"));
     assert_false(km_pem_next(&rest, &pem));
     for (size_t len = 0; len < sizeof two - 1; len++)
-        assert_int_equal(count_blocks(two, len), len >= 67 ? 1 : len >= 56 ? 1 : 0);
-    assert_int_equal(count_blocks("-----BEGIN A-----\n-----END B-----\n-----BEGIN A-----\n-----END A-----", 66), 1);
+        assert_int_equal(count_blocks(two, len), len >= 53 ? 1 : 0);
+    assert_int_equal(
+        count_blocks("-----BEGIN A-----\n-----END B-----\n-----BEGIN A-----\n-----END A-----", 67),
+        1);
     assert_int_equal(count_blocks(" -----BEGIN A-----\n-----END A-----\n", 35), 0);
     assert_int_equal(count_blocks("-----BEGIN A----\n-----END A-----\n", 33), 0);
 }
@@ -50,7 +53,8 @@ static void test_pem(void **state)
 
 static int setup(const char *ca, const char *cert, const char *key, struct km_fault *fault)
 {
-    struct km_tls_creds creds = {.ca = km_slice_of(ca), .cert = km_slice_of(cert), .key = km_slice_of(key)};
+    struct km_tls_creds creds = {
+        .ca = km_slice_of(ca), .cert = km_slice_of(cert), .key = km_slice_of(key)};
 
     km_fault_clear(fault);
     return km_tls_setup(&creds, fault);
@@ -101,12 +105,16 @@ static void test_refused(void **state)
     refused(pem_ca, pem_client, pem_encrypted1, "encrypted");
     refused(pem_ca, pem_client, pem_ed25519_key, "not understood");
     refused(pem_ca, pem_client, pem_client, "no private key");
-    refused(pem_ca, pem_client, "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n", "base64");
-    refused(pem_ca, pem_client, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "not understood");
+    refused(pem_ca, pem_client, "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n",
+            "base64");
+    refused(pem_ca, pem_client, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            "not understood");
     refused(pem_ca, pem_key, pem_key, "no certificate in PEM form");
-    refused(pem_ca, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", pem_key, "not understood");
+    refused(pem_ca, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", pem_key,
+            "not understood");
     refused("nonsense", "", "", "no certificate that can be used");
-    refused(pem_constrained_ca, "", "", "no certificate that can be used (1 not understood, first with -0x2");
+    refused(pem_constrained_ca, "", "",
+            "no certificate that can be used (1 not understood, first with -0x2");
     many[0] = '\0';
     for (int i = 0; i < 12; i++)
         strcat(many, pem_client);
@@ -152,7 +160,8 @@ static void test_roots(void **state)
     km_tls_free(found);
     found = NULL;
     text[3100] ^= 1; /* damage before it does not matter */
-    assert_int_equal(km_port_file_replace(path, text, strlen(text) - 30), KM_OK); /* cut: not found */
+    assert_int_equal(km_port_file_replace(path, text, strlen(text) - 30),
+                     KM_OK); /* cut: not found */
     assert_int_equal(km_tls_roots_find(path, &km_tls_gen_current()->ca, &found), 0);
     assert_null(found);
     assert_int_equal(km_port_file_replace(path, "", 0), KM_OK);

@@ -40,9 +40,22 @@ static void test_rules(void **state)
 
 static void test_bad_rules(void **state)
 {
-    static const char *const bad[] = {"", "X", "UT", "UTC", "UTC999", "UTC0:61", "CET-1CEST,", "CET-1CEST,M3.5.0",
-                                      "CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.5.7,M1.1.0",
-                                      "CET-1CEST,J0,J1", "CET-1CEST,400,1", "CET-1CEST,M3.5.0,M10.5.0/3x", "<+05", "<>-5:45:x"};
+    static const char *const bad[] = {"",
+                                      "X",
+                                      "UT",
+                                      "UTC",
+                                      "UTC999",
+                                      "UTC0:61",
+                                      "CET-1CEST,",
+                                      "CET-1CEST,M3.5.0",
+                                      "CET-1CEST,M13.5.0,M10.5.0",
+                                      "CET-1CEST,M3.6.0,M10.5.0",
+                                      "CET-1CEST,M3.5.7,M1.1.0",
+                                      "CET-1CEST,J0,J1",
+                                      "CET-1CEST,400,1",
+                                      "CET-1CEST,M3.5.0,M10.5.0/3x",
+                                      "<+05",
+                                      "<>-5:45:x"};
     int32_t offset;
 
     (void)state;
@@ -53,9 +66,10 @@ static void test_bad_rules(void **state)
 /* The same answers as libc for every zone that is installed, around each quarter of 60 years. */
 static void test_as_libc(void **state)
 {
-    static const char *const zones[] = {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata",
-                                        "Pacific/Chatham", "America/St_Johns", "Africa/Casablanca", "Europe/Dublin",
-                                        "America/Nuuk", "Asia/Tehran", "Pacific/Apia", "UTC"};
+    static const char *const zones[] = {
+        "Europe/Berlin",   "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata",
+        "Pacific/Chatham", "America/St_Johns", "Africa/Casablanca",   "Europe/Dublin",
+        "America/Nuuk",    "Asia/Tehran",      "Pacific/Apia",        "UTC"};
     static uint8_t data[8192];
     unsigned compared = 0;
 
@@ -82,7 +96,8 @@ static void test_as_libc(void **state)
             assert_int_equal(offset, local.tm_gmtoff);
             compared++;
         }
-        assert_int_equal(km_port_utc_offset(1750000000000000), km_port_utc_offset(1750000000000000));
+        assert_int_equal(km_port_utc_offset(1750000000000000),
+                         km_port_utc_offset(1750000000000000));
     }
     printf("compared %u moments\n", compared);
 }
@@ -124,9 +139,10 @@ static void test_environment(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_bad_rules),
-                                       cmocka_unit_test(test_as_libc), cmocka_unit_test(test_hostile_files),
-                                       cmocka_unit_test(test_environment)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules), cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_as_libc), cmocka_unit_test(test_hostile_files),
+        cmocka_unit_test(test_environment)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
