@@ -343,11 +343,15 @@ build/warnings/.flags: FORCE
 	@mkdir -p $(@D)
 	@echo "$(subst ",,$(WARN_FLAGS))" | cmp -s - $@ || echo "$(subst ",,$(WARN_FLAGS))" >$@
 
-warnings: $(foreach c,gcc clang,$(patsubst %.c,build/warnings/$c/%.o,$(WARN_SOURCES))) ## Compile the whole tree with gcc and clang, warnings are errors
-	@echo "ok gcc: $(words $(WARN_SOURCES)) files without a warning"
-	@echo "ok clang: $(words $(WARN_SOURCES)) files without a warning"
+warnings: ## Compile the whole tree with gcc and clang, warnings are errors
+	@$(TOOLS)/need.sh unit
+	@$(MAKE) -s -k -j2 warnings-gcc warnings-clang
+.PHONY: warnings-gcc warnings-clang
+warnings-gcc warnings-clang: warnings-%: $$(patsubst %.c,build/warnings/$$*/%.o,$(WARN_SOURCES))
+	@echo "ok $*: $(words $(WARN_SOURCES)) files without a warning"
 
 layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
+	@$(TOOLS)/need.sh check
 	@$(MAKE) -s $(foreach r,$(ROOMS),$(call room_lib,linux,$r)) $(foreach p,posix mbedtls,build/linux/lib/libkm_port_$p.a)
 	@$(PY) $(TOOLS)/layers.py --cc gcc --cflags "$(subst ",\",-Iinclude -Ibuild/linux/include -isystem $(DEPS)/include $(MBEDTLS_INCLUDES) $(YAML_INCLUDES) -Iagent)"
 
@@ -359,51 +363,133 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.
 FUZZ_SECONDS ?= 20
 
 # $1 board, $2 folder, $3 tests, $4 runner
-run_programs = $(MAKE) -s $(addprefix build/$1/$2/,$3) && $(TOOLS)/run_programs.sh "$4" $(addprefix build/$1/$2/,$3)
+run_programs = $(MAKE) -s -k -j2 $(addprefix build/$1/$2/,$3) && $(TOOLS)/run_programs.sh "$4" $(addprefix build/$1/$2/,$3)
 
 .PHONY: unit fault asan valgrind arm fuzz
 unit: ## Unit tests, plain
+	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS))
 asan: ## Unit tests under ASan and UBSan
+	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,unit,$(UNIT_TESTS))
 fault: ## Fault tests on the simulated port, under ASan and UBSan
+	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
 valgrind: ## Unit tests under valgrind
+	@$(TOOLS)/need.sh valgrind
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS),valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
 arm: ## Unit tests as the ARM code that ships, under qemu-user
+	@$(TOOLS)/need.sh arm
 	@$(call run_programs,armv7,unit,$(UNIT_TESTS),$(armv7_EMULATOR))
 fuzz: ## Each fuzz target for FUZZ_SECONDS (20)
-	@$(MAKE) -s $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
+	@$(TOOLS)/need.sh fuzz
+	@$(MAKE) -s -j2 $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
 	@$(TOOLS)/run_fuzz.sh $(FUZZ_SECONDS) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
 
 # --- memory, size and the shipped file ---------------------------------------------------------------------------------
 
 SHIPPING := linux arm64 armv7
+build_shipping = $(foreach b,$(SHIPPING),$(MAKE) -s -j2 BOARD=$b all &&) true;
 .PHONY: boards memplan size hardening reproducible lwip check-docs
 boards: ## Build every board that ships
-	@$(foreach b,$(SHIPPING),$(MAKE) -s BOARD=$b all && echo "ok $b: $$(stat -c %s build/$b/kubemote) bytes" &&) true
+	@$(build_shipping) $(foreach b,$(SHIPPING),echo "ok $b: $$(stat -c %s build/$b/kubemote) bytes";)
 
 memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 writes docs/MEMORY.md)
-	@$(foreach b,$(SHIPPING),$(MAKE) -s BOARD=$b all &&) $(MAKE) -s stack-objects
+	@$(TOOLS)/need.sh memplan
+	@$(build_shipping) $(MAKE) -s -j2 stack-objects
 	@python3 $(TOOLS)/memplan.py $(if $(UPDATE),--write,--check) docs/MEMORY.md --stack build/armv7-gcc $(SHIPPING)
 
 .PHONY: stack-objects
 stack-objects: $(call agent_objects,armv7-gcc)
 
-# --- conformance and the whole -----------------------------------------------------------------------------------------
+size: ## Bytes by part, the largest functions, and the file against the board's budget
+	@$(build_shipping) python3 -B $(TOOLS)/size.py $(SHIPPING)
 
+hardening: ## Read the files that ship: static PIE, RELRO, stack protector, no allocator behind the seal
+	@$(TOOLS)/need.sh check
+	@$(build_shipping) python3 -B $(TOOLS)/hardening.py $(SHIPPING)
+
+reproducible: ## Two builds in two folders give the same bytes
+	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s -j2 BOARD=armv7 all
+	@$(TOOLS)/reproducible.sh $(DEPS) linux armv7
+
+lwip: build/linux/include/km_config.h build/linux/include/km_version.h ## The socket calls compile against lwIP's own headers
+	@$(TOOLS)/need.sh lwip
+	@$(TOOLS)/lwip_check.sh -I. -Iinclude -Ibuild/linux/include -Iport/posix
+
+check-docs: $(VENV_STAMP) ## docs/CONFIG.md is up to date; links between documents hold; `make help` is complete
+	@$(PY) -B $(TOOLS)/kconfig.py docs build/CONFIG.md
+	@cmp build/CONFIG.md docs/CONFIG.md && echo "ok docs/CONFIG.md" || { echo "FAIL docs/CONFIG.md is stale: make config-docs"; exit 1; }
+	@python3 -B $(TOOLS)/doc_lint.py
+
+# --- tests with other programs -----------------------------------------------------------------------------------------
+
+export GOTOOLCHAIN := auto
+GO = $(shell $(TOOLS)/go.sh)
+CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
-.PHONY: conformance test help
-conformance: ## Verdicts of public test data about JSON and HTTP (skipped where the folder is absent)
-	@$(MAKE) -s BOARD=linux all
-	@python3 tests/check/conformance_json.py build/linux/kubemote-check $(CORPORA)
-	@python3 tests/check/conformance_http.py build/linux/kubemote-check $(CORPORA)
 
-# Parts that are whole; the others of run_tests.py join as they are finished.
+.PHONY: conformance cluster cluster-program plane e2e soak bench run test
+conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
+	@$(MAKE) -s -j2 BOARD=linux all
+	@for judge in json http; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+
+cluster-program:
+	@$(TOOLS)/need.sh go
+	@GO=$(GO) tests/cluster/build.sh $(CLUSTER)
+
+cluster: cluster-program ## Start a real control plane by hand; prints its kubeconfig; Ctrl-C ends it
+	@$(CLUSTER) up --dir build/plane
+
+plane: cluster-program ## Tests of the control plane for tests and of its fault proxy
+	@cd tests/cluster && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 ./...
+
+e2e: ## End to end on the real control plane (E2E=pattern for some)
+	@$(TOOLS)/need.sh e2e
+	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s -j2 BOARD=armv7 all && $(MAKE) -s cluster-program
+	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
+
+# The TLS port alone against a Go server: connections cut and resumed in random order; its memory must stay flat.
+SOAK_ROUNDS ?= 2000
+define soak_rule
+build/$1/soak/%: build/$1/obj/tests/soak/%.o build/$1/obj/tests/soak/tls_peer.o $$(call libs_of,$1,base port) | $$($1_RUNTIME_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+endef
+$(foreach b,linux linux-asan armv7,$(eval $(call soak_rule,$b)))
+
+soak: build/linux/soak/tls_soak build/linux/soak/tls_cases ## TLS: every kind of server, then SOAK_ROUNDS (2000) of reconnects
+	@$(TOOLS)/need.sh go
+	@mkdir -p build/soak && cd tests/soak/server && $(GO) build -o ../../../build/soak/server .
+	@$(TOOLS)/soak.sh build/soak/server build/linux/soak $(SOAK_ROUNDS)
+
+bench: ## Figures side by side: kubemote, client-go, a bare TLS client
+	@$(MAKE) -s -j2 all && $(MAKE) -s cluster-program
+	@GO=$(GO) tests/bench/run.sh
+
+run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s)
+	@$(TOOLS)/need.sh build
+	@$(MAKE) -s -j2 all
+	@python3 -B $(TOOLS)/run.py $(FOR)
+
+# Parts that are whole; run_tests.py knows all and their order.
 TEST_PARTS ?= kconfig-lint boards unit asan conformance
-test: ## Run every check; ends with "N passed, N failed"
-	@$(TOOLS)/need.sh unit
-	@python3 $(TOOLS)/run_tests.py $(TEST_PARTS)
+test: ## Run every check; ends with "N passed, N failed" (TEST_PARTS="unit e2e" for some)
+	@$(TOOLS)/need.sh check
+	@python3 -B $(TOOLS)/run_tests.py $(TEST_PARTS)
 
-help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+# --- the rest ----------------------------------------------------------------------------------------------------------
+
+.PHONY: help need clean distclean
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort -u
+
+need: ## Install the Debian packages of all groups
+	@$(TOOLS)/need.sh build check unit valgrind arm fuzz memplan lwip go e2e
+
+clean: ## Remove what was built; fetched parts and the control plane stay
+	@rm -rf $(addprefix build/,$(BOARDS)) build/warnings build/test-logs build/soak
+
+distclean: ## Remove everything that is not in the repository
+	@rm -rf build

@@ -88,9 +88,10 @@ struct km_slice kube_token(struct km_client *client, int64_t now_ms)
     if (client->config->token_file[0] != '\0' && client->config->tls &&
         now_ms - client->token_read_ms >= TOKEN_FRESH_MS) {
         int err = read_token_file(client, now_ms);
-        if (err != KM_OK)
+        if (err != KM_OK && !client->token_failing)
             KM_WARN("The token file can't be read, the old token is kept",
                     KM_S("file", client->config->token_file), KM_S("reason", km_strerror(err)));
+        client->token_failing = err != KM_OK;
     }
     return (struct km_slice){client->token, client->token_len};
 }

@@ -120,6 +120,8 @@ void agent_suspect_links(struct agent *a)
 
 void agent_start_watches(struct agent *a)
 {
+    if (a->stopping)
+        return;
     km_informer_start(&a->nodes);
     km_informer_start(&a->pods);
 }

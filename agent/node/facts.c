@@ -347,14 +347,18 @@ static void read_disk(struct km_facts *facts, const struct km_node_config *confi
     facts->known |= KM_FACT_DISK;
 }
 
-static int compare_addresses(const struct km_addr *a, const struct km_addr *b)
+static bool has_address(const struct km_facts *facts, const struct km_addr *addr)
 {
-    if (a->family != b->family)
-        return a->family < b->family ? -1 : 1;
-    return memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16);
+    for (uint16_t i = 0; i < facts->address_count; i++) {
+        const struct km_addr *have = &facts->addresses[i];
+        if (have->family == addr->family &&
+            memcmp(have->ip, addr->ip, addr->family == 4 ? 4 : 16) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* Insertion sort; the list is short. One address on two interfaces counts once. */
+/* In the port's order: the first one is what people are shown. One address on two interfaces counts once. */
 static void read_addresses(struct km_facts *facts)
 {
     /* The host name is an address too and takes a place in the Node's status. */
@@ -363,17 +367,9 @@ static void read_addresses(struct km_facts *facts)
     facts->address_count = 0;
     for (int i = 0; i < count && i < CONFIG_KM_NODE_ADDRESS_COUNT - 1; i++) {
         struct km_addr next = facts->addresses[i];
-        uint16_t at = facts->address_count;
-        int order = 1;
 
-        while (at > 0 && (order = compare_addresses(&next, &facts->addresses[at - 1])) < 0)
-            at--;
-        if (order == 0)
-            continue;
-        memmove(&facts->addresses[at + 1], &facts->addresses[at],
-                (size_t)(facts->address_count - at) * sizeof next);
-        facts->addresses[at] = next;
-        facts->address_count++;
+        if (!has_address(facts, &next))
+            facts->addresses[facts->address_count++] = next;
     }
 }
 

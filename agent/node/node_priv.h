@@ -96,7 +96,7 @@ struct node_status {
     uint32_t recreations;
     uint32_t write_tokens; /* a budget, so that a war over a label can't load the server */
     int64_t tokens_ms;
-    int64_t live_ms; /* when the cache was up to date last, or the link down */
+    int64_t blind_ms; /* since when writes work but not the watch, 0 = both work */
     char kubelet_version[64];
     struct km_counter writes;
 };

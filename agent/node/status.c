@@ -340,15 +340,18 @@ static bool awaits_own_write(struct agent *a, const struct km_node *node)
 
 /*
  * While the watch is broken the server may have made our conditions Unknown: a patch that does not know it would set their
- * transition times back. A server that takes writes but no watches must not keep the status for ever.
+ * transition times back. But a server that takes writes and gives no watch must not keep the status for ever.
  */
 static bool picture_is_old(struct agent *a)
 {
     struct node_status *s = &a->status;
-    bool live = km_reflector_live(&a->nodes.reflector);
-    if (live || a->client.link_down)
-        s->live_ms = a->loop->now_ms;
-    return !live && a->loop->now_ms - s->live_ms < OLD_MS;
+    if (km_reflector_live(&a->nodes.reflector)) {
+        s->blind_ms = 0;
+        return false;
+    }
+    if (s->blind_ms == 0 || a->client.link_down || a->lease.in_trouble)
+        s->blind_ms = a->loop->now_ms;
+    return a->loop->now_ms - s->blind_ms < OLD_MS;
 }
 
 static void patch(struct agent *a, const struct km_node *node)
@@ -377,7 +380,7 @@ static void reconcile_present(struct agent *a, const struct km_node *node)
         return;
     }
     if (!a->duplicate && picture_is_old(a)) {
-        finish(a, KM_AGAIN_AFTER, tick_ms(a)); /* the next event of the watch comes sooner */
+        finish(a, KM_AGAIN_AFTER, a->client.link_down ? tick_ms(a) : 1000);
         return;
     }
     update_want(a);
@@ -410,6 +413,7 @@ void node_status_reconcile(void *ctx, uint16_t key)
 {
     struct agent *a = ctx;
     (void)key;
+    (void)picture_is_old(a);
     if (!a->stopping && !a->silenced && a->loop->now_ms >= a->status.version_ms)
         ask_version(a);
     else

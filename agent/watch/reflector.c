@@ -13,6 +13,7 @@
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
 #define PAGE_SIZE 500
+#define RETRY_AFTER_MAX_S 60
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -27,10 +28,21 @@ static void back_off(struct km_reflector *r, enum km_watch_state next)
 {
     int64_t now_ms = r->client->loop->now_ms;
     int64_t delay_ms = km_backoff_next(&r->backoff, r->rng, now_ms);
+    if (delay_ms < r->retry_after_ms)
+        delay_ms = r->retry_after_ms;
+    r->retry_after_ms = 0;
     r->state = KM_WATCH_BACKOFF;
     r->next_state = next;
     KM_V(2, "Watch waits", KM_S("resource", r->name), KM_I("milliseconds", delay_ms));
     set_timer(r, now_ms + delay_ms);
+}
+
+/* The next back-off is at least as long as the server asks for, within reason. */
+static void obey(struct km_reflector *r, const struct km_status *status)
+{
+    int64_t after_s = status->retry_after_s;
+    if (after_s > 0)
+        r->retry_after_ms = (after_s < RETRY_AFTER_MAX_S ? after_s : RETRY_AFTER_MAX_S) * 1000;
 }
 
 static void trouble(struct km_reflector *r, const char *why)
@@ -128,8 +140,7 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
         r->restart_now = true;
         return KM_ERR_CANCELED;
     }
-    if (status->retry_after_s > 0)
-        r->backoff.current_ms = status->retry_after_s * 1000;
+    obey(r, status);
     KM_V(1, "The watch sent an error", KM_S("resource", r->name), KM_S("reason", status->reason),
          KM_S("message", status->message));
     return KM_ERR_STATUS;
@@ -287,8 +298,7 @@ static void stream_refused(struct km_reflector *r, const struct km_status *statu
     }
     if (km_status_is_too_many_requests(status) || status->code == 503) {
         trouble(r, why);
-        if (status->retry_after_s > 0)
-            r->backoff.current_ms = status->retry_after_s * 1000;
+        obey(r, status);
         back_off(r, KM_WATCH_STREAM);
         return;
     }
@@ -340,12 +350,13 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
         again(r, KM_WATCH_WATCHING);
         return;
     }
-    if (err == KM_ERR_STATUS && r->request.http_status != 200) {
-        if (km_status_is_expired(status))
-            r->rv_unavailable = true;
-        if (status->retry_after_s > 0)
-            r->backoff.current_ms = status->retry_after_s * 1000;
+    if (err == KM_ERR_STATUS && km_status_is_expired(status) && !r->rv_unavailable) {
+        r->rv_unavailable = true; /* as when the stream says so in an event */
+        begin(r, KM_WATCH_STREAM);
+        return;
     }
+    if (err == KM_ERR_STATUS)
+        obey(r, status);
     trouble(r, err == KM_OK ? "the server ended the watch at once, without an event" : why);
     back_off(r, KM_WATCH_STREAM);
 }

@@ -52,7 +52,7 @@ struct km_facts {
     uint64_t disk_total_bytes, disk_free_bytes, disk_total_inodes, disk_free_inodes;
     uint64_t pids_max, pids_used; /* tasks: processes and threads */
     struct km_addr addresses
-        [CONFIG_KM_NODE_ADDRESS_COUNT]; /* IPv4 first, then by value: the order does not flicker */
+        [CONFIG_KM_NODE_ADDRESS_COUNT]; /* IPv4 first, each family's default route before others */
     uint16_t address_count;
 };
 

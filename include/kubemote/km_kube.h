@@ -141,6 +141,7 @@ struct km_client {
     char token[CONFIG_KM_TOKEN_BYTES];
     size_t token_len;
     int64_t token_read_ms;
+    bool token_failing; /* an episode of failing reads is under way: it was logged */
     struct km_lane *lanes[CONFIG_KM_CONN_COUNT];
     uint16_t lane_count;
     bool link_down;       /* an episode of failing links is under way */

@@ -186,6 +186,14 @@ func setCondition(t *testing.T, p *plane.Plane, name string, c corev1.NodeCondit
 	return node
 }
 
+// fakeNode makes a Node that has a name and nothing else.
+func fakeNode(t *testing.T, p *plane.Plane, name string) {
+	t.Helper()
+	_, err := p.Client().CoreV1().Nodes().Create(t.Context(),
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	check(t, err)
+}
+
 // seen is an event of a node with the time of its arrival here.
 type seen struct {
 	kind watch.EventType

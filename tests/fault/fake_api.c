@@ -546,11 +546,13 @@ static bool check_head(const struct km_sim_request *rq)
     if (!km_sim_request_header(rq, "User-Agent", value, sizeof value) ||
         strncmp(value, "kubemote/", 9) != 0)
         api_complain("User-Agent: %s", value);
-    (void)snprintf(want, sizeof want, "Bearer %s", api.token);
     value[0] = '\0';
     (void)km_sim_request_header(rq, "Authorization", value, sizeof value);
-    if (strcmp(value, want) == 0)
-        return true;
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(want, sizeof want, "Bearer %s", i == 0 ? api.token : api.next_token);
+        if (want[7] != '\0' && strcmp(value, want) == 0)
+            return true;
+    }
     api_refuse(rq->conn_id, 401, "Unauthorized", "Unauthorized", 0);
     return false;
 }
@@ -663,6 +665,11 @@ static void on_tick(void *ctx)
     (void)km_sim_after(TICK_MS, on_tick, NULL);
 }
 
+void api_listen(const char *ip)
+{
+    km_sim_http_listen(ip, API_PORT, handle, NULL);
+}
+
 void api_reset(void)
 {
     api_close();
@@ -672,11 +679,11 @@ void api_reset(void)
         waiting = w->next;
         free_waiting(w);
     }
-    api = (struct api){.rv = 100, .compacted = 100, .grace_ms = 50000, .token = API_TOKEN};
+    api = (struct api){.rv = 100, .compacted = 100, .grace_ms = 50000, .token = API_TOKEN, .next_token = ""};
     muted = false;
     api_watch_reset();
     api_controller_reset();
     km_sim_dns(API_HOST, API_IP);
-    km_sim_http_listen(API_IP, API_PORT, handle, NULL);
+    api_listen(API_IP);
     (void)km_sim_after(TICK_MS, on_tick, NULL);
 }

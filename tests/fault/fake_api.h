@@ -73,7 +73,7 @@ struct api {
     size_t page_size;       /* largest page of a list; 0 = as the client says */
     int64_t watch_ms; /* streams end in order after so long at the latest; 0 = as the client says */
     int64_t grace_ms; /* of the node lifecycle controller; 0 = it sleeps */
-    const char *token;
+    const char *token, *next_token; /* both are good; "" = none */
     enum api_verdict (*hook)(const struct km_sim_request *rq, enum api_call call); /* may be NULL */
     struct api_fault faults[API_CALL_COUNT];
     /* Time from the request to its effect and answer. */
@@ -94,6 +94,7 @@ extern struct api api;
 
 /* A healthy empty server at API_IP:API_PORT, found as API_HOST. After km_sim_reset. */
 void api_reset(void);
+void api_listen(const char *ip); /* a further address of the same server */
 /* Frees everything. */
 void api_close(void);
 
@@ -136,6 +137,7 @@ size_t api_watch_count(enum api_kind kind);
 /* A copy of the store, and back to it: every connection breaks, as the server was restarted. */
 void api_save(void);
 void api_restore(void);
+void api_restore_quietly(void); /* behind a proxy: the connections stay */
 void api_empty(void); /* a store without objects; the resourceVersion starts over */
 
 /* Notes what the agent should not have done; the test fails at its end. */

@@ -395,7 +395,7 @@ void api_save(void)
     saved_rv = api.rv;
 }
 
-static void restart_with(struct api_object *list, uint64_t rv)
+static void replace_with(struct api_object *list, uint64_t rv)
 {
     free_list(&objects);
     objects = list;
@@ -403,7 +403,17 @@ static void restart_with(struct api_object *list, uint64_t rv)
     api.rv = rv;
     api.compacted = rv;
     api_watch_drop_all();
+}
+
+static void restart_with(struct api_object *list, uint64_t rv)
+{
+    replace_with(list, rv);
     km_sim_close_all();
+}
+
+void api_restore_quietly(void)
+{
+    replace_with(copy_list(saved), saved_rv);
 }
 
 void api_restore(void)

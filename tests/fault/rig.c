@@ -70,6 +70,8 @@ static void on_record(void *ctx, const struct km_log_record *record)
         print_record(record);
     read_text(record->err);
     read_pairs(record);
+    if (record->err != NULL)
+        (void)snprintf(rig.last_error, sizeof rig.last_error, "%s", record->err);
     rig.log_lines++;
     for (size_t i = 0; i < MESSAGES; i++) {
         struct message *m = &messages[i];

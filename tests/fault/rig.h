@@ -47,6 +47,7 @@ struct rig {
     struct km_loop loop;
     struct agent *agent;
     unsigned log_lines;
+    char last_error[256]; /* words of the last line of severity E */
     unsigned rows;     /* printed */
     char row[512];     /* the last */
     const char *label; /* what is tried, for messages */

@@ -132,6 +132,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: tls_soak DIR rsa|ec 12|13 resumed|full ROUNDS SEED\n");
         return 2;
     }
+    setvbuf(stdout, NULL, _IONBF, 0); /* its buffer would come from the heap, after the seal */
     peer_init(argv[1]);
     snprintf(listener, sizeof listener, "%s%s", argv[2], argv[3]);
     full = strcmp(argv[4], "full") == 0;

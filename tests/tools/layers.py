@@ -38,7 +38,7 @@ class Layers:
     def __init__(self):
         self.rows = read_table("layers.txt")
         self.symbols = read_table("symbols.txt")
-        self.rooms = [name.split("/")[1] for name in self.rows if re.fullmatch(r"agent/[a-z]+", name)]
+        self.rooms = [name.split("/")[1] for name in self.rows if re.fullmatch(r"agent/[a-z]+", name) and name != "agent/mem"]
         self.public = self.public_headers()
 
     def public_headers(self):

@@ -36,4 +36,4 @@ def part_of(file):
     match = re.search(r"obj/(agent/[a-z]+|agent|port/[a-z]+|mbedtls|libyaml)/", file)
     if match:
         return "agent/main.c" if match[1] == "agent" else match[1]
-    return "libc" if "libc" in file or "crt1" in file or "compiler_rt" in file else "linker"
+    return "libc" if "libc" in file or "crt1" in file or "compiler_rt" in file else "strings"

@@ -6,7 +6,7 @@ deps=$(realpath "$1")
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-folders=("$work/a" "$work/b/another name of another length")
+folders=("$work/a" "$work/b/another-name-of-another-length")
 for folder in "${folders[@]}"; do
     mkdir -p "$folder"
     tar -c Makefile Kconfig VERSION include agent port board tests/tools tests/check | tar -x -C "$folder"
@@ -25,6 +25,9 @@ for board in "$@"; do
         fi
     done
     # The tree that was built here before counts too: a third folder, built at another time.
-    cmp -s "build/$board/kubemote" "${folders[0]}/build/$board/kubemote" || echo "FAIL $board/kubemote: this tree's file differs"
+    if ! cmp -s "build/$board/kubemote" "${folders[0]}/build/$board/kubemote"; then
+        echo "FAIL $board/kubemote: this tree's file differs"
+        status=1
+    fi
 done
 exit $status

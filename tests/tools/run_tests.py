@@ -22,6 +22,8 @@ FAILED = re.compile(r"^(\[ +FAILED +\] (?!\d+ test)|FAIL |\s*--- FAIL: )")
 SKIPPED = re.compile(r"^(\[ +SKIPPED +\] (?!\d+ test)|skip |\s*--- SKIP: )")
 # go test closes each package with a line of its own that is no single result.
 PACKAGE_LINE = re.compile(r"^(ok|FAIL)\s+\S+(/\S+)+\s+(\(cached\)|[\d.]+s|\[)")
+# What a program with a count of its own ends with.
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 # cmocka lists its failures again at the end.
 CMOCKA_LIST = re.compile(r"^\[ +(FAILED|SKIPPED) +\] \d+ test")
 
@@ -35,7 +37,11 @@ def count(log, status):
             in_list = False
         if CMOCKA_LIST.match(line):
             in_list = True
-        if in_list or PACKAGE_LINE.match(line):
+        summary = SUMMARY.match(line)
+        if summary:
+            for name, value in zip(numbers, summary.groups()):
+                numbers[name] += int(value or 0)
+        if in_list or summary or PACKAGE_LINE.match(line):
             continue
         for name, pattern in (("passed", PASSED), ("failed", FAILED), ("skipped", SKIPPED)):
             numbers[name] += bool(pattern.match(line))
@@ -56,7 +62,8 @@ def run(part):
 
 def show_failure(log):
     lines = open(log, errors="replace").read().splitlines()
-    for line in lines[-15:]:
+    telling = [line for line in lines if FAILED.match(line) or re.search(r"\berror:|: Error|\*\*\*", line)]
+    for line in telling[:15] or lines[-15:]:
         print("    | " + line[:200])
     print(f"    the whole of it: {log}")
 

@@ -113,6 +113,22 @@ static void test_low_and_untouched(void **state)
         assert_int_equal(memory[i], 0xee);
 }
 
+/* The smallest block that fits is taken, whatever was freed last. */
+static void test_best_fit(void **state)
+{
+    void *large, *small;
+
+    (void)state;
+    km_arena_init(&arena, memory, SIZE);
+    large = km_arena_take(&arena, 100);
+    assert_non_null(km_arena_take(&arena, 8));
+    small = km_arena_take(&arena, 40);
+    assert_non_null(km_arena_take(&arena, 8));
+    km_arena_give(&arena, small);
+    km_arena_give(&arena, large);
+    assert_true(km_arena_take(&arena, 40) == small);
+}
+
 static void test_full_and_empty(void **state)
 {
     void *all;
@@ -133,9 +149,9 @@ static void test_full_and_empty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model),
-                                       cmocka_unit_test(test_low_and_untouched),
-                                       cmocka_unit_test(test_full_and_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model), cmocka_unit_test(test_low_and_untouched),
+        cmocka_unit_test(test_best_fit), cmocka_unit_test(test_full_and_empty)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
