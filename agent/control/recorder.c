@@ -27,7 +27,8 @@ static void on_done(struct km_request *request, int err)
                            rec->client->loop->now_ms + RETRY_MS);
         return;
     }
-    if (err == KM_OK) {
+    /* The name is the event's own: when it exists, an answer was lost and not the event. */
+    if (err == KM_OK || (err == KM_ERR_STATUS && km_status_is_already_exists(request->status))) {
         rec->sent.value++;
     } else {
         rec->lost.value++;
@@ -120,6 +121,7 @@ void km_recorder_init(struct km_recorder *rec)
     rec->request.content_type = KM_TYPE_JSON;
     rec->request.accept = KM_ACCEPT_META;
     rec->request.priority = 3;
+    rec->request.repeatable = true;
     rec->request.on_done = on_done;
     rec->request.ctx = rec;
 }

@@ -182,12 +182,24 @@ static int verdict(struct km_lane *lane, const struct km_request *r, int err)
     return r->schema == NULL ? KM_OK : km_sieve_end(&lane->sieve);
 }
 
+/* A server closes kept connections when it likes: that is no failure of the request, nor of the link. */
+static bool send_again(struct km_lane *lane, struct km_request *r)
+{
+    bool repeatable = r->repeatable || (r->method != KM_POST && r->method != KM_PATCH);
+    if (!km_conn_stale(&lane->conn) || r->resent || !repeatable)
+        return false;
+    r->resent = true;
+    return km_conn_start(&lane->conn, &r->exchange, lane->client->loop->now_ms) == KM_OK;
+}
+
 static void on_done(void *ctx, int err, const struct km_fault *fault)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
     struct km_client *client = lane->client;
     struct km_fault own = {0};
+    if (err < 0 && send_again(lane, r))
+        return;
     err = verdict(lane, r, err);
     if (err < 0 && (fault == NULL || fault->code == 0)) {
         (void)km_fault_set(&own, err, "%s",
@@ -246,6 +258,7 @@ static void start_next(struct km_lane *lane)
     r->next = NULL;
     lane->active = r;
     r->http_status = 0;
+    r->resent = false;
     r->started_ms = lane->client->loop->now_ms;
     lane->client->requests.value++;
     fill_exchange(lane, r);

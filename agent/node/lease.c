@@ -223,6 +223,7 @@ int node_lease_init(struct agent *a, struct km_fault *fault)
     l->step = LEASE_READ;
     l->request.accept = KM_ACCEPT_META;
     l->request.priority = 0;
+    l->request.repeatable = true; /* done twice it is a conflict, and the lease is read again */
     l->request.schema = &l->schema;
     l->request.on_text = on_text;
     l->request.on_done = on_done;

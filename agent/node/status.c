@@ -456,6 +456,8 @@ int node_status_init(struct agent *a, struct km_fault *fault)
     km_buf_init(&s->body, s->body_data, sizeof s->body_data);
     (void)snprintf(s->kubelet_version, sizeof s->kubelet_version, "v1.36.0-kubemote." KM_VERSION);
     s->request.priority = 1;
+    s->request.repeatable =
+        true; /* the same patch again changes nothing, the same Node exists already */
     s->request.on_text = on_text;
     s->request.ctx = a;
     s->write_tokens = WRITE_BURST;

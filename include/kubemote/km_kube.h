@@ -94,6 +94,9 @@ struct km_request {
         [CONFIG_KM_TARGET_BYTES]; /* path and query, escaped, as km_path and km_query make it */
     const char *content_type, *accept; /* NULL: application/json */
     struct km_slice body;
+    /* Sending it twice does what sending it once does, or is answered with a refusal that the caller takes for success. Then a
+       POST or PATCH too is sent again at once when the server had closed the kept connection under it. */
+    bool repeatable;
     uint8_t priority;        /* lower goes first among those that wait for the lane */
     int64_t timeout_ms;      /* from the first byte out to the last byte in; KM_NEVER for a watch */
     int64_t head_timeout_ms; /* until the response head; 0 = timeout_ms */
@@ -116,6 +119,7 @@ struct km_request {
     /* Private. */
     struct km_lane *lane;
     struct km_request *next;
+    bool resent;
     struct km_exchange exchange;
 };
 
