@@ -177,6 +177,10 @@ static int run(const struct km_cli *cli)
         return fail(&fault);
     KM_INFO("Starting", KM_S("version", KM_VERSION), KM_S("node", config.node_name),
             KM_S("server", kubeconfig.authority), KM_S("credentials", kubeconfig.source));
+    if (kubeconfig.user_missing)
+        KM_WARN(
+            "The context's user does not exist in the kubeconfig: connecting without credentials",
+            KM_S("context", kubeconfig.context), KM_S("kubeconfig", kubeconfig.source));
     start_metrics(cli);
     km_agent_start();
     run_loop();

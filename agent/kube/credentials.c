@@ -9,22 +9,9 @@
 /* client-go takes a token from a file for valid for a minute and reads again 10 s before its end. */
 #define TOKEN_FRESH_MS 50000
 
-static const char *architecture(const char *machine)
-{
-    if (strcmp(machine, "x86_64") == 0)
-        return "amd64";
-    if (strcmp(machine, "aarch64") == 0)
-        return "arm64";
-    if (strncmp(machine, "arm", 3) == 0)
-        return "arm";
-    return machine;
-}
-
 void kube_endpoint_init(struct km_client *client)
 {
     const struct km_kubeconfig *config = client->config;
-    struct km_port_uname names = {.machine = "unknown"};
-    (void)km_port_uname(&names);
     (void)km_slice_copy(km_slice_of(config->host), client->endpoint.host,
                         sizeof client->endpoint.host);
     (void)km_slice_copy(km_slice_of(config->server_name), client->endpoint.server_name,
@@ -34,7 +21,7 @@ void kube_endpoint_init(struct km_client *client)
     client->endpoint.port = config->port;
     client->endpoint.tls = config->tls;
     (void)snprintf(client->user_agent, sizeof client->user_agent,
-                   "kubemote/" KM_VERSION " (linux/%s)", architecture(names.machine));
+                   "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
 }
 
 static int take_token(struct km_client *client, struct km_slice text)

@@ -123,38 +123,6 @@ static bool read_number(const char *path, uint64_t *out)
 
 /* ---- what does not change ---- */
 
-/* Go's name of the processor that this program is made for, as the kubelet reports it. */
-static const char *architecture(void)
-{
-#if defined(__x86_64__)
-    return "amd64";
-#elif defined(__i386__)
-    return "386";
-#elif defined(__aarch64__)
-    return "arm64";
-#elif defined(__arm__)
-    return "arm";
-#elif defined(__mips64) && defined(__MIPSEL__)
-    return "mips64le";
-#elif defined(__mips64)
-    return "mips64";
-#elif defined(__mips__) && defined(__MIPSEL__)
-    return "mipsle";
-#elif defined(__mips__)
-    return "mips";
-#elif defined(__riscv) && __riscv_xlen == 64
-    return "riscv64";
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-    return "ppc64le";
-#elif defined(__s390x__)
-    return "s390x";
-#elif defined(__loongarch64)
-    return "loong64";
-#else
-    return "unknown";
-#endif
-}
-
 /* The first path whose file has something to say. */
 static bool read_first(const char *const *paths, const char *const *defaults, size_t count,
                        char *out, size_t size)
@@ -257,7 +225,7 @@ void km_facts_static(struct km_facts *facts, const struct km_node_config *config
 
     memset(facts, 0, sizeof *facts);
     facts->operating_system = "linux";
-    facts->architecture = architecture();
+    facts->architecture = km_architecture();
     read_uname(facts);
     read_os_image(facts, paths);
     read_system_uuid(facts, config, paths);

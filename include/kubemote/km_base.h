@@ -47,6 +47,10 @@ enum km_err {
 /* A short English name of a code, for logs. Total: unknown codes give "unknown error". */
 const char *km_strerror(int err);
 
+/* Go's name of the processor that this program is made for (amd64, arm64, arm, ...), as the kubelet and client-go's
+   User-Agent give it. */
+const char *km_architecture(void);
+
 /* Classes of failure: what the caller should do. An error belongs to one class at most. */
 /* The connection is gone or never came: back off and connect again. */
 bool km_err_is_link(int err);

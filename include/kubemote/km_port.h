@@ -123,7 +123,8 @@ int km_tls_handshake(struct km_tls *tls, struct km_fault *fault);
 uint8_t km_tls_want(const struct km_tls *tls);
 /* KM_EOF after close_notify only. KM_ERR_TRUNCATED: the link ended without it. KM_ERR_RESET, KM_ERR_TLS: close it. */
 int km_tls_read(struct km_tls *tls, void *data, size_t len);
-/* After KM_AGAIN call again with the same length and bytes: a record of them is already on its way. */
+/* After KM_AGAIN call again with the same length and bytes: a record of them is already on its way. After a failure of the
+   link what the server had sent before it can still be read, then km_tls_read tells why the link ended. */
 int km_tls_write(struct km_tls *tls, const void *data, size_t len);
 /* Words for the last failure of this connection ("" when there was none), e.g. which alert the server sent: with TLS 1.3 a
    refused client certificate shows up in the first read. */

@@ -63,8 +63,12 @@ int km_tls_setup(const struct km_tls_creds *creds, struct km_fault *fault)
 static int on_send(void *ctx, const unsigned char *data, size_t len)
 {
     struct km_tls *tls = ctx;
-    int sent = km_socket_send(tls->fd, data, len);
+    int sent;
 
+    /* mbedTLS sends what it still has before it takes a ticket: that must not stop reading what came before the end. */
+    if (tls->write_err != KM_OK)
+        return (int)len;
+    sent = km_socket_send(tls->fd, data, len);
     if (sent >= 0)
         return sent;
     tls->io_err = sent;
@@ -136,7 +140,7 @@ void km_tls_close(struct km_tls *tls)
 {
     if (tls == NULL || !tls->used)
         return;
-    if (tls->done && !tls->dead)
+    if (tls->done && !tls->dead && tls->write_err == KM_OK)
         (void)mbedtls_ssl_close_notify(&tls->ssl);
     free_link(tls);
 }
@@ -220,17 +224,12 @@ static bool is_certificate_code(int code)
 
 /* The peer's last word may lie in the socket while our own sending already fails: a server that refuses a client certificate
    sends an alert and closes with our records unread. Returns the alert, 0 when there is none. */
-static unsigned find_alert(struct km_tls *tls)
+static unsigned find_alert(const struct km_tls *tls)
 {
     uint8_t data[7];
 
-    if (tls->done) {
-        if (mbedtls_ssl_read(&tls->ssl, data, 1) == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-            return tls->ssl.MBEDTLS_PRIVATE(in_msg)[1];
-        return 0;
-    }
     /* In the handshake of TLS 1.2 it is a plain record: type 21, a version, 2 bytes. */
-    if (km_socket_recv(tls->fd, data, sizeof data) == sizeof data && data[0] == 21 &&
+    if (!tls->done && km_socket_recv(tls->fd, data, sizeof data) == sizeof data && data[0] == 21 &&
         data[3] == 0 && data[4] == 2)
         return data[6];
     return 0;
@@ -313,6 +312,8 @@ static int settle(struct km_tls *tls, int code, uint32_t refused)
     }
     tls->dead = true;
     tls->want = 0;
+    if (tls->write_err != KM_OK)
+        km_fault_clear(&tls->why);
     if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
         tls->err = tls->done ? KM_EOF : KM_ERR_RESET;
         km_fault_set(&tls->why, tls->err, "the server closed the connection");
@@ -367,6 +368,15 @@ uint8_t km_tls_want(const struct km_tls *tls)
     return tls->want;
 }
 
+/* A link that a failed write had already ended says so only once: then reading finds a mere end. */
+static int end_of_stream(struct km_tls *tls)
+{
+    if (tls->write_err == KM_OK)
+        return MBEDTLS_ERR_SSL_CONN_EOF;
+    tls->io_err = tls->write_err;
+    return MBEDTLS_ERR_NET_RECV_FAILED;
+}
+
 int km_tls_read(struct km_tls *tls, void *data, size_t len)
 {
     uint32_t refused = km_tls_alloc_refused();
@@ -384,12 +394,22 @@ int km_tls_read(struct km_tls *tls, void *data, size_t len)
             tls->want = KM_POLL_IN;
             return got;
         }
+        if (got == 0)
+            got = end_of_stream(tls);
         if (got != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
-            return settle(tls, got == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : got, refused);
+            return settle(tls, got, refused);
         km_tls_session_keep(tls);
     }
     tls->want = KM_POLL_IN;
     return KM_AGAIN;
+}
+
+/* What the server said before it closed may still lie in the socket: only writing is over. */
+static int end_writing(struct km_tls *tls)
+{
+    tls->write_err = tls->io_err;
+    tls->want = KM_POLL_IN;
+    return km_fault_set(&tls->why, tls->write_err, "%s", km_strerror(tls->write_err));
 }
 
 int km_tls_write(struct km_tls *tls, const void *data, size_t len)
@@ -403,11 +423,15 @@ int km_tls_write(struct km_tls *tls, const void *data, size_t len)
         return KM_ERR_ARG;
     if (len == 0)
         return 0;
+    if (tls->write_err != KM_OK)
+        return tls->write_err;
     put = mbedtls_ssl_write(&tls->ssl, data, len < INT32_MAX ? len : INT32_MAX);
     if (put > 0) {
         tls->want = KM_POLL_IN;
         return put;
     }
+    if (put == MBEDTLS_ERR_NET_SEND_FAILED)
+        return end_writing(tls);
     return settle(tls, put, refused);
 }
 

@@ -31,6 +31,7 @@ struct km_tls {
     uint8_t want;
     uint8_t why_rank;      /* of the verification failure in `why`, lower wins; see verify.c */
     int fd, io_err, err;   /* io_err: what the socket said last; err: why it is dead */
+    int write_err;         /* why nothing can be written any more, KM_OK while it can */
     int64_t valid_until_s; /* the earliest end of validity in the server's chain */
     struct km_tls_gen *gen;
     mbedtls_ssl_context ssl;

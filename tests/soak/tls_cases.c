@@ -50,7 +50,7 @@ static void run(const struct tls_case *c, const char *version)
     } else if (err == KM_OK) {
         err = peer_exchange(&peer);
         if (err == KM_OK && c->exchange != KM_OK)
-            err = peer_exchange(&peer);
+            err = peer_read(&peer, 1);
         text = peer.tls != NULL ? km_tls_reason(peer.tls) : "";
         check(listener, err == c->exchange && (err == KM_OK || strstr(text, c->words) != NULL), err,
               text);
@@ -140,6 +140,31 @@ static void check_refused13(const char *client, const char *words)
         check("refuse13", err == KM_ERR_RESET && strstr(fault.text, "may refuse") != NULL, err,
               fault.text);
     }
+    peer_close(&peer);
+}
+
+/* A server that answers and closes before it has read everything: the answer counts, although writing fails. */
+static void check_early_answer(const char *listener)
+{
+    static const char request[4096];
+    struct km_fault fault = {0};
+    struct peer peer = {.fd = -1};
+    int err = peer_setup("ec", NULL, &fault), written = KM_OK, end = KM_OK;
+
+    if (err == KM_OK)
+        err = peer_open(&peer, listener, "localhost");
+    if (err == KM_OK)
+        err = peer_handshake(&peer, &fault);
+    while (err == KM_OK && written >= 0)
+        written = peer_write(&peer, request, sizeof request);
+    if (err == KM_OK)
+        err = peer_read(&peer, PEER_ANSWER_BYTES);
+    check("early answer", err == KM_OK && written == KM_ERR_RESET, err, listener);
+    if (err == KM_OK)
+        end = peer_read(&peer, 1);
+    check("end after an early answer", end == KM_ERR_RESET && *km_tls_reason(peer.tls) != '\0', end,
+          listener);
+    check("writing stays over", peer_write(&peer, "x", 1) == KM_ERR_RESET, 0, listener);
     peer_close(&peer);
 }
 
@@ -238,6 +263,7 @@ static void check_little_memory(const char *listener)
     struct km_tls_stats before, after;
     struct km_fault fault = {0};
     unsigned short_count = 0, other = 0;
+    char text[160];
     int err = peer_setup("rsa", "rsa", &fault);
 
     for (int i = 0; i < 2 && err == KM_OK;
@@ -274,8 +300,12 @@ static void check_little_memory(const char *listener)
     km_tls_session_drop();
     km_tls_stats(&after);
     /* Blinding values differ by a few bytes in length. */
-    check("little memory", short_count > 4 && other == 0 && after.arena_used == before.arena_used,
-          0, listener);
+    snprintf(text, sizeof text, "%s: %u short, %u other, %u bytes used before, %u after", listener,
+             short_count, other, before.arena_used, after.arena_used);
+    check("little memory",
+          short_count > 4 && other == 0 && after.arena_used <= before.arena_used + 64 &&
+              before.arena_used <= after.arena_used + 64,
+          0, text);
 }
 #endif
 
@@ -300,6 +330,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < 8; i++) {
         check_refused13("ec", "refuses our client certificate");
         check_refused13(NULL, "certificate_required");
+    }
+    for (int i = 0; i < 8; i++) {
+        check_early_answer("early12");
+        check_early_answer("early13");
     }
     check_reload("ec12");
     check_reload("ec13");

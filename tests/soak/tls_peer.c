@@ -5,8 +5,6 @@
 
 #include "tls_peer.h"
 
-#define ANSWER_BYTES 3000
-
 static char folder[256], ports[4096];
 
 static void die(const char *what, const char *detail)
@@ -105,26 +103,36 @@ int peer_handshake(struct peer *peer, struct km_fault *fault)
     return err;
 }
 
-int peer_exchange(struct peer *peer)
+int peer_read(struct peer *peer, size_t wanted)
 {
     uint8_t answer[512];
-    size_t left = ANSWER_BYTES;
-    int n;
 
-    while ((n = km_tls_write(peer->tls, "ping", 4)) == KM_AGAIN)
-        peer_wait(peer);
-    if (n < 0)
-        return n;
-    while (left > 0) {
-        n = km_tls_read(peer->tls, answer, left < sizeof answer ? left : sizeof answer);
+    while (wanted > 0) {
+        int n = km_tls_read(peer->tls, answer, wanted < sizeof answer ? wanted : sizeof answer);
+
         if (n == KM_AGAIN)
             peer_wait(peer);
         else if (n < 0)
             return n;
         else
-            left -= (size_t)n;
+            wanted -= (size_t)n;
     }
     return KM_OK;
+}
+
+int peer_write(struct peer *peer, const void *data, size_t len)
+{
+    int n;
+
+    while ((n = km_tls_write(peer->tls, data, len)) == KM_AGAIN)
+        peer_wait(peer);
+    return n;
+}
+
+int peer_exchange(struct peer *peer)
+{
+    (void)peer_write(peer, "ping", 4); /* reading tells why it failed */
+    return peer_read(peer, PEER_ANSWER_BYTES);
 }
 
 void peer_close(struct peer *peer)

@@ -22,7 +22,12 @@ int peer_open(struct peer *peer, const char *listener, const char *server_name);
 /* Waits until the link can go on. */
 void peer_wait(const struct peer *peer);
 int peer_handshake(struct peer *peer, struct km_fault *fault);
-/* One request and its answer of 3,000 bytes. KM_OK or the error of read or write. */
+/* KM_OK once so many bytes came, or the error that came first. */
+int peer_read(struct peer *peer, size_t wanted);
+/* Some of the bytes, their count or the error. */
+int peer_write(struct peer *peer, const void *data, size_t len);
+#define PEER_ANSWER_BYTES 3000
+/* One request and its answer. KM_OK or the error of the read. */
 int peer_exchange(struct peer *peer);
 void peer_close(struct peer *peer);
 

@@ -36,6 +36,7 @@ const (
 	serve     = iota // answer each 4-byte request with 3,000 bytes
 	truncate         // answer once, then cut TCP without close_notify
 	notify           // answer once, then close properly
+	early            // answer the first bytes of a long request, then close with the rest unread
 	plainText        // no TLS at all
 	hangUp           // close at once
 )
@@ -197,6 +198,9 @@ func handle(raw net.Conn, config *tls.Config, do int) {
 		switch do {
 		case truncate:
 			return
+		case early:
+			time.Sleep(20 * time.Millisecond) // lets unread bytes pile up
+			return
 		case notify:
 			conn.Close()
 			return
@@ -298,6 +302,7 @@ func main() {
 		listen("refuse"+suffix, config(version, ecCA.server("ec", nil), newAuthority("other-ca", "ec", nil)), serve)
 		listen("truncate"+suffix, config(version, ecCA.server("ec", nil), nil), truncate)
 		listen("notify"+suffix, config(version, ecCA.server("ec", nil), nil), notify)
+		listen("early"+suffix, config(version, ecCA.server("ec", nil), nil), early)
 		listen("chacha"+suffix, func() *tls.Config {
 			c := config(version, ecCA.server("ec", nil), nil)
 			c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
