@@ -14,6 +14,7 @@
 #define METRICS_MS 15000
 #define STOP_MS 12000 /* longer than any write may take */
 #define TURN_MS 60000
+#define TRIM_MS 30000
 
 static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
 static struct km_node_config config KM_POOL_STORAGE(node_config);
@@ -144,8 +145,14 @@ static int set_up_tls(struct km_fault *fault)
 
 static void run_loop(void)
 {
-    while (!km_port_stop_requested())
+    int64_t trim_ms = loop.now_ms + TRIM_MS;
+    while (!km_port_stop_requested()) {
         km_loop_turn(&loop, TURN_MS);
+        if (loop.now_ms < trim_ms)
+            continue;
+        km_port_trim();
+        trim_ms = loop.now_ms + TRIM_MS;
+    }
     KM_INFO("Stopping: the writes under way are finished first", KM_S("node", config.node_name));
     km_agent_stop();
     int64_t until_ms = loop.now_ms + STOP_MS;

@@ -35,17 +35,35 @@ struct cursor {
     const char *value; /* of --flag=value */
 };
 
-/* Takes the value of the present flag, from behind "=" or from the next argument. */
+/* Takes the value of the present flag, from behind "=" or from the next argument. A variable of the shell that was never
+   set leaves an empty value, or the next flag in its place. */
 static int take_value(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
 {
-    if (c->value != NULL) {
-        *out = c->value;
-        return KM_OK;
+    const char *value = c->value;
+
+    if (value == NULL && c->at + 1 < c->argc) {
+        value = c->argv[++c->at];
+        if (strncmp(value, "--", 2) == 0)
+            return km_fault_set(fault, KM_ERR_CONFIG, "%s needs a value, not the flag \"%s\"", flag,
+                                value);
     }
-    if (c->at + 1 >= c->argc)
-        return km_fault_set(fault, KM_ERR_CONFIG, "%s needs a value", flag);
-    *out = c->argv[++c->at];
+    if (value == NULL || value[0] == '\0')
+        return km_fault_set(fault, KM_ERR_CONFIG, "%.*s needs a value", (int)strcspn(flag, "="),
+                            flag);
+    *out = value;
     return KM_OK;
+}
+
+/* The last of two values would win in silence, and be the wrong one half of the time. */
+static int take_once(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
+{
+    const char *before = *out;
+
+    int err = take_value(c, flag, out, fault);
+    if (err != KM_OK || before == NULL || strcmp(before, *out) == 0)
+        return err;
+    return km_fault_set(fault, KM_ERR_CONFIG, "%.*s is given twice: \"%.80s\" and \"%.80s\"",
+                        (int)strcspn(flag, "="), flag, before, *out);
 }
 
 static int take_verbosity(struct cursor *c, const char *attached, struct km_cli *out,
@@ -83,12 +101,17 @@ static const char **text_flag(struct km_cli *out, struct km_slice name)
 static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *fault)
 {
     const char *arg = c->argv[c->at];
+    if (arg[0] != '-')
+        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%s\"", arg);
+    if (out->command != KM_COMMAND_RUN)
+        return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s, `kubemote %s` takes none", arg,
+                            c->argv[1]);
     const char *equals = strchr(arg, '=');
     struct km_slice name = {arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg)};
     c->value = equals == NULL ? NULL : equals + 1;
     const char **text = text_flag(out, name);
     if (text != NULL)
-        return take_value(c, arg, text, fault);
+        return take_once(c, arg, text, fault);
     if (km_slice_eq_str(name, "--print-node") && equals == NULL) {
         out->print_node = true;
         return KM_OK;
@@ -97,8 +120,8 @@ static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *faul
         return take_verbosity(c, "", out, fault);
     if (arg[0] == '-' && arg[1] == 'v' && arg[2] >= '0' && arg[2] <= '9')
         return take_verbosity(c, arg + 2, out, fault);
-    if (arg[0] != '-')
-        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%s\"", arg);
+    if (km_slice_eq_str(name, "--print-node"))
+        return km_fault_set(fault, KM_ERR_CONFIG, "--print-node takes no value: %s", arg);
     return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s (see `kubemote help`)", arg);
 }
 

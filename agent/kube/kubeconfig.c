@@ -308,7 +308,8 @@ static int find_context(const struct reader *r, const char *wanted,
             return err;
         if (node == NULL)
             return km_yaml_error(&r->doc, NULL, r->fault,
-                                 KUBECONFIG_EMPTY ": current-context is not set, name a context");
+                                 KUBECONFIG_EMPTY
+                                 ": current-context is not set, choose a context (--context)");
     }
     entry = find_entry(r, "contexts", name);
     if (entry == NULL && node != NULL)

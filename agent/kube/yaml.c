@@ -60,7 +60,8 @@ const char *km_path_tail(const char *path)
 const char *km_file_problem(int err, int system_error)
 {
     if (err == KM_ERR_NOT_FOUND)
-        return "no such file or directory";
+        return system_error == ENOTDIR ? "a part of the path is not a directory"
+                                       : "no such file or directory";
     if (err == KM_ERR_TOO_LONG)
         return "the file is too large";
     if (err != KM_ERR_IO)
@@ -69,6 +70,8 @@ const char *km_file_problem(int err, int system_error)
         return "permission denied";
     if (system_error == EISDIR)
         return "is a directory";
+    if (system_error == EAGAIN)
+        return "nothing came out of it within 2 s";
     return system_error == ELOOP ? "too many symbolic links" : "it cannot be read";
 }
 
@@ -316,7 +319,9 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
     const char *problem = parser->problem != NULL ? parser->problem : "malformed";
 
     if (parser->error == YAML_MEMORY_ERROR)
-        return build_error(b, NULL, "the start-up heap is full (CONFIG_KM_HEAP_BYTES)");
+        return build_error(b, &parser->mark,
+                           "the start-up heap is full (CONFIG_KM_HEAP_BYTES): one value is too long, "
+                           "or too much is nested");
     if (parser->error == YAML_READER_ERROR) {
         yaml_mark_t mark = {.line = line_of_offset(text, parser->problem_offset) - 1};
         return build_error(b, &mark, "%s", problem);

@@ -20,6 +20,7 @@ static struct km_schema_node pod_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_
     pod_event_schema);
 static struct km_schema_node pod_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
     pod_list_schema);
+static struct km_lane lanes[3] KM_POOL_STORAGE(lanes);
 static struct agent the_agent KM_POOL_STORAGE(agent);
 
 const struct km_node *agent_node(const struct agent *a)
@@ -133,11 +134,14 @@ static int init_client(struct agent *a, struct km_fault *fault)
     int err = km_client_init(&a->client, a->options.kubeconfig, a->loop, fault);
     if (err != KM_OK)
         return err;
-    err = km_lane_init(&a->write_lane, &a->client, "writes");
+    a->write_lane = &lanes[0];
+    a->node_lane = &lanes[1];
+    a->pod_lane = &lanes[2];
+    err = km_lane_init(a->write_lane, &a->client, "writes");
     if (err == KM_OK)
-        err = km_lane_init(&a->node_lane, &a->client, "node-watch");
+        err = km_lane_init(a->node_lane, &a->client, "node-watch");
     if (err == KM_OK)
-        err = km_lane_init(&a->pod_lane, &a->client, "pod-watch");
+        err = km_lane_init(a->pod_lane, &a->client, "pod-watch");
     if (err != KM_OK)
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "the agent needs three connections: raise CONFIG_KM_CONN_COUNT (%d)",
@@ -162,7 +166,7 @@ static int init_nodes(struct agent *a, struct km_fault *fault)
     r->name = "nodes";
     r->resource = &km_nodes;
     r->kind = &a->node_kind;
-    r->lane = &a->node_lane;
+    r->lane = a->node_lane;
     r->client = &a->client;
     r->event_nodes = node_event_nodes;
     r->list_nodes = node_list_nodes;
@@ -181,7 +185,7 @@ static int init_pods(struct agent *a, struct km_fault *fault)
     r->name = "pods";
     r->resource = &km_pods;
     r->kind = &km_kind_pod;
-    r->lane = &a->pod_lane;
+    r->lane = a->pod_lane;
     r->client = &a->client;
     r->event_nodes = pod_event_nodes;
     r->list_nodes = pod_list_nodes;
@@ -211,7 +215,7 @@ static void init_controllers(struct agent *a)
     init_controller(a, &a->lease_ctl, &lease_queue, node_lease_reconcile);
     init_controller(a, &a->pod_ctl, &pod_queue, node_pods_reconcile);
     a->recorder.client = &a->client;
-    a->recorder.lane = &a->write_lane;
+    a->recorder.lane = a->write_lane;
     a->recorder.controller = "kubemote.io/agent";
     a->recorder.instance = a->config->node_name;
     km_recorder_init(&a->recorder);

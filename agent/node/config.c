@@ -208,7 +208,8 @@ static int read_memory_available(struct reader *r, const struct km_yaml_node *no
 static int unknown_key(struct reader *r, const struct km_yaml_node *node, const char *where)
 {
     char show[KM_YAML_SHOW_SIZE];
-    return km_yaml_error(&r->doc, node, r->fault, "unknown key \"%s\"%s",
+    return km_yaml_error(&r->doc, node, r->fault,
+                         "unknown key \"%s\"%s (docs/CONFIGURATION.md has them all)",
                          km_yaml_show(node->key, show), where);
 }
 

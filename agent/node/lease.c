@@ -213,7 +213,7 @@ void node_lease_reconcile(void *ctx, uint16_t key)
         finish(a, KM_BACK_OFF, 0);
         return;
     }
-    (void)km_request_send(&a->lease.request, &a->write_lane);
+    (void)km_request_send(&a->lease.request, a->write_lane);
 }
 
 int node_lease_init(struct agent *a, struct km_fault *fault)

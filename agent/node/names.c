@@ -2,8 +2,10 @@
 /* Syntax of node names and labels, and the labels that the agent writes. */
 #include <string.h>
 
+#include "km_version.h"
 #include "kubemote/km_facts.h"
 #include "kubemote/km_yaml.h"
+#include "node_priv.h"
 
 static bool is_lower(char c)
 {
@@ -156,4 +158,29 @@ uint16_t km_node_labels(const struct km_facts *facts, const struct km_node_confi
     for (uint16_t i = 0; i < config->label_count; i++)
         put_label(out, &count, config->labels[i].key, config->labels[i].value);
     return count;
+}
+
+/* ---- the version ---- */
+
+/* One to four digits from *text on; moves it behind them. */
+static bool take_number(const char **text, uint64_t *out)
+{
+    size_t digits = strspn(*text, "0123456789");
+    struct km_slice number = {*text, digits};
+
+    *text += digits;
+    return digits <= 4 && km_slice_to_u64(number, out) == KM_OK;
+}
+
+bool node_kubelet_version(const char *git_version, char *out, size_t out_size)
+{
+    uint64_t major, minor;
+    struct km_buf buf;
+
+    if (*git_version++ != 'v' || !take_number(&git_version, &major) || *git_version++ != '.' ||
+        !take_number(&git_version, &minor))
+        return false;
+    km_buf_init(&buf, out, out_size);
+    km_buf_printf(&buf, "v%u.%u.0-kubemote." KM_VERSION, (unsigned)major, (unsigned)minor);
+    return !buf.overflow;
 }

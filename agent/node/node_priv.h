@@ -50,6 +50,9 @@ int node_write_duplicate(struct km_buf *out, const struct km_node *node,
 /* The Node's row as people know it from kubectl; header: the column names. */
 void node_row(struct km_buf *out, const struct km_node *node, int64_t wall_us, bool header);
 const struct km_node_condition *node_condition(const struct km_node *node, const char *type);
+/* The version that the Node reports: the server's major and minor ("v1.36.3", "v1.36+") with our own behind. False when
+   it is no such version: then out is left as it was. */
+bool node_kubelet_version(const char *git_version, char *out, size_t out_size);
 
 /* ---- the parts of the agent ---- */
 
@@ -111,7 +114,7 @@ struct agent {
     struct km_kind node_kind;
     struct node_labels labels;
     struct km_client client;
-    struct km_lane node_lane, pod_lane, write_lane;
+    struct km_lane *node_lane, *pod_lane, *write_lane;
     struct km_informer nodes, pods;
     struct km_controller node_ctl, lease_ctl, pod_ctl;
     struct km_recorder recorder;

@@ -82,7 +82,7 @@ void node_pods_reconcile(void *ctx, uint16_t key)
         return;
     }
     p->request.body = km_buf_slice(&p->body);
-    (void)km_request_send(&p->request, &a->write_lane);
+    (void)km_request_send(&p->request, a->write_lane);
 }
 
 int node_pods_init(struct agent *a, struct km_fault *fault)

@@ -99,7 +99,7 @@ static void send(struct agent *a, const char *what, enum km_http_method method,
     r->schema = schema;
     r->body = method == KM_GET ? (struct km_slice){0} : km_buf_slice(&a->status.body);
     r->on_done = on_done;
-    (void)km_request_send(r, &a->write_lane);
+    (void)km_request_send(r, a->write_lane);
 }
 
 static int target(struct agent *a, const char *name, const char *sub)
@@ -124,11 +124,8 @@ static int on_text(struct km_request *request, bool item, struct km_slice text, 
     int err = km_json_decode(&a->status.version_schema, false, text, dest);
     if (err != KM_OK)
         return err;
-    int major, minor;
-    if (sscanf(version.git_version, "v%4d.%4d", &major, &minor) != 2)
-        return KM_OK;
-    (void)snprintf(a->status.kubelet_version, sizeof a->status.kubelet_version,
-                   "v%d.%d.0-kubemote." KM_VERSION, major, minor);
+    (void)node_kubelet_version(version.git_version, a->status.kubelet_version,
+                               sizeof a->status.kubelet_version);
     return KM_OK;
 }
 

@@ -25,6 +25,9 @@ int km_port_entropy(void *out, size_t len);
    allocations are still alive: then nothing is sealed. The pages of the start-up heap go back to the system. Where libc
    keeps its heap (CONFIG_KM_LIBC_HEAP), the seal watches malloc under ASan and does nothing elsewhere. */
 int km_port_seal(void);
+/* Gives the pages of the program's text and constants back to the system; those that run again come back from the file. Worth
+   calling from time to time while nothing happens: what only start-up and handshakes run would stay resident. */
+void km_port_trim(void);
 /* Allocations that the seal must let pass because TLS stands on libc's heap (CONFIG_KM_LIBC_HEAP): +1 before, -1 after. */
 void km_port_seal_pass(int delta);
 

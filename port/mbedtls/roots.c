@@ -155,8 +155,9 @@ static int add_candidate(mbedtls_x509_crt **list, const struct stream *s)
 
 static int stream_bundle(const char *path, const mbedtls_x509_crt *child, mbedtls_x509_crt **list)
 {
-    static struct stream s; /* one handshake step at a time runs */
-    static char chunk[CHUNK_SIZE];
+    /* One handshake step at a time runs. */
+    static struct stream s KM_POOL_STORAGE(tls_roots_stream);
+    static char chunk[CHUNK_SIZE] KM_POOL_STORAGE(tls_roots_chunk);
     uint64_t offset = 0;
     unsigned found = 0;
     int got;

@@ -15,7 +15,7 @@ static struct {
     size_t len;
     char name[256];
     uint8_t data[CONFIG_KM_TLS_SESSION_BYTES];
-} kept;
+} kept KM_POOL_STORAGE(tls_session);
 
 static uint32_t dropped;
 

@@ -11,7 +11,7 @@
 /* Tickets that one read call takes before it lets the loop go on. */
 #define TICKETS_PER_READ 8
 
-static struct km_tls_gen gens[2];
+static struct km_tls_gen gens[2] KM_POOL_STORAGE(tls_gens);
 static struct km_tls_gen *current;
 static struct km_tls links[CONFIG_KM_CONN_COUNT] KM_POOL_STORAGE(tls_links);
 static uint32_t count_full, count_resumed, count_failed;

@@ -167,7 +167,7 @@ static bool is_up(int fd, const char *name)
 
 static void read_v4(struct list *list, int fd)
 {
-    static struct ifreq entries[INTERFACES];
+    static struct ifreq entries[INTERFACES] KM_POOL_STORAGE(interfaces);
     struct ifconf config;
     size_t count;
 

@@ -285,7 +285,8 @@ int km_tz_file(const uint8_t *data, size_t len, int64_t unix_s, int32_t *offset_
 
 static int from_file(const char *path, int64_t unix_s, int32_t *offset_s)
 {
-    static uint8_t data[6144]; /* the largest files of the zone database have under 4 kB */
+    /* The largest files of the zone database have under 4 kB. */
+    static uint8_t data[6144] KM_POOL_STORAGE(tz_file);
     int len = km_port_file_read_at(path, 0, data, sizeof data);
 
     return len < 0 ? len : km_tz_file(data, (size_t)len, unix_s, offset_s);

@@ -202,6 +202,10 @@ int km_port_seal(void)
     return err;
 }
 
+void km_port_trim(void)
+{
+}
+
 void km_port_seal_pass(int delta)
 {
     (void)delta;

@@ -109,6 +109,16 @@ static bool parse_escape(struct parser *p, char *out, size_t *len)
     return true;
 }
 
+/* Up to the closing quote: decoded text is never longer than it stood. */
+static size_t string_room(const struct parser *p)
+{
+    const char *at = p->at;
+
+    while (at < p->end && *at != '"')
+        at += *at == '\\' ? 2 : 1;
+    return (size_t)(at - p->at) + 4;
+}
+
 static char *parse_string(struct parser *p)
 {
     char *out;
@@ -116,7 +126,7 @@ static char *parse_string(struct parser *p)
 
     if (!take(p, '"'))
         return NULL;
-    out = must(malloc((size_t)(p->end - p->at) + 4));
+    out = must(malloc(string_room(p)));
     while (p->at < p->end && *p->at != '"') {
         if ((unsigned char)*p->at < 0x20)
             break;
@@ -133,8 +143,7 @@ static char *parse_string(struct parser *p)
         return NULL;
     }
     out[len] = '\0';
-    /* Made for the rest of the text: given back but for what is used. */
-    return must(realloc(out, len + 1));
+    return out;
 }
 
 static bool parse_member(struct parser *p, struct doc *into, struct doc ***end)
@@ -249,6 +258,24 @@ struct doc *doc_copy(const struct doc *doc)
         end = &(*end)->next;
     }
     return d;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool doc_same(const struct doc *a, const struct doc *b)
+{
+    const struct doc *x = a->first, *y = b->first;
+
+    if (a->type != b->type || !same_text(a->key, b->key) || !same_text(a->text, b->text))
+        return false;
+    for (; x != NULL && y != NULL; x = x->next, y = y->next) {
+        if (!doc_same(x, y))
+            return false;
+    }
+    return x == y;
 }
 
 /* ---- look up ---- */
@@ -514,76 +541,4 @@ void doc_strategic(struct doc *to, const struct doc *patch)
             set_member(to, p->key, doc_copy(p));
         }
     }
-}
-
-/* ---- print ---- */
-
-struct printer {
-    char *data;
-    size_t len, size;
-};
-
-static void put(struct printer *p, const char *data, size_t len)
-{
-    if (p->len + len + 1 > p->size) {
-        p->size = (p->len + len + 1) * 2;
-        p->data = must(realloc(p->data, p->size));
-    }
-    memcpy(p->data + p->len, data, len);
-    p->len += len;
-    p->data[p->len] = '\0';
-}
-
-static void put_string(struct printer *p, const char *text)
-{
-    char code[8];
-
-    put(p, "\"", 1);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            put(p, "\\", 1);
-            put(p, text, 1);
-        } else if ((unsigned char)*text < 0x20) {
-            (void)snprintf(code, sizeof code, "\\u%04x", (unsigned)*text);
-            put(p, code, 6);
-        } else {
-            put(p, text, 1);
-        }
-    }
-    put(p, "\"", 1);
-}
-
-static void print_value(struct printer *p, const struct doc *d)
-{
-    bool is_object = d->type == DOC_OBJECT;
-
-    if (d->type == DOC_STRING) {
-        put_string(p, d->text);
-        return;
-    }
-    if (d->type != DOC_ARRAY && d->type != DOC_OBJECT) {
-        const char *text = d->type == DOC_NULL ? "null" : d->text;
-
-        put(p, text, strlen(text));
-        return;
-    }
-    put(p, is_object ? "{" : "[", 1);
-    for (const struct doc *child = d->first; child != NULL; child = child->next) {
-        if (is_object) {
-            put_string(p, child->key);
-            put(p, ":", 1);
-        }
-        print_value(p, child);
-        if (child->next != NULL)
-            put(p, ",", 1);
-    }
-    put(p, is_object ? "}" : "]", 1);
-}
-
-char *doc_print(const struct doc *doc)
-{
-    struct printer p = {0};
-
-    print_value(&p, doc);
-    return p.data;
 }

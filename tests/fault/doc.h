@@ -25,6 +25,7 @@ struct doc *doc_parse(const char *text, size_t len);
 struct doc *doc_of(const char *text);
 struct doc *doc_copy(const struct doc *doc);
 void doc_free(struct doc *doc);
+bool doc_same(const struct doc *a, const struct doc *b); /* members in the same order, too */
 
 /* The value at an RFC 6901 pointer, NULL when there is none. */
 struct doc *doc_find(const struct doc *doc, const char *path);

@@ -70,6 +70,7 @@ struct api {
     bool
         expired_as_answer; /* a watch from a compacted resourceVersion: 410 as the answer rather than as an event */
     bool precise_bookmarks; /* none while nothing happened since the watch began */
+    bool node_was_swapped;  /* by an accident of the store: a lease may follow a moment later */
     size_t page_size;       /* largest page of a list; 0 = as the client says */
     int64_t watch_ms; /* streams end in order after so long at the latest; 0 = as the client says */
     int64_t grace_ms; /* of the node lifecycle controller; 0 = it sleeps */
@@ -186,6 +187,10 @@ void api_watch_tick(void);
 bool api_query(const struct km_sim_request *rq, const char *name, char *out,
                size_t out_size); /* unescaped */
 void api_answer(int conn_id, int code, const char *body);
+/* Whole, or its metadata when that is what the request accepts. */
+void api_answer_object(const struct km_sim_request *rq, int code, const struct doc *object);
+bool api_lease_is_owned(const struct doc *lease); /* by the Node that is there now */
+void api_write_serve(const struct km_sim_request *rq, enum api_call call);
 void api_controller_tick(void);
 void api_controller_reset(void);
 

@@ -146,21 +146,11 @@ struct api_object *api_create(enum api_kind kind, const char *ns, const char *na
     return o;
 }
 
-static bool same(const struct doc *a, const struct doc *b)
-{
-    char *x = doc_print(a), *y = doc_print(b);
-    bool equal = strcmp(x, y) == 0;
-
-    free(x);
-    free(y);
-    return equal;
-}
-
 void api_store(struct api_object *o, struct doc *doc)
 {
     char *before;
 
-    if (same(o->doc, doc)) {
+    if (doc_same(o->doc, doc)) {
         doc_free(doc);
         return;
     }

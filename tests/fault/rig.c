@@ -223,6 +223,14 @@ void rig_run(int64_t ms)
         km_loop_turn(&rig.loop, until_ms - now_ms);
 }
 
+void rig_pass(int64_t ms)
+{
+    int64_t until_ms = km_port_now_ms() + ms, now_ms;
+
+    while ((now_ms = km_port_now_ms()) < until_ms)
+        (void)km_port_poll(NULL, 0, until_ms - now_ms);
+}
+
 bool rig_until(bool (*done)(void), int64_t limit_ms)
 {
     int64_t until_ms = km_port_now_ms() + limit_ms, now_ms;
@@ -345,6 +353,8 @@ const char *rig_unsettled(void)
         return "the Node is not Ready on the server";
     if (api_lease() == NULL || km_port_now_ms() - api.renewed_ms > 15000)
         return "the lease is not fresh";
+    if (!api_lease_is_owned(api_lease()))
+        return "the lease is not owned by its Node";
     if (a->nodes.reflector.state != KM_WATCH_WATCHING ||
         a->pods.reflector.state != KM_WATCH_WATCHING)
         return "a reflector does not watch";
@@ -395,6 +405,16 @@ bool rig_stop(void)
     return km_agent_idle();
 }
 
+static void check_lanes(void)
+{
+    for (uint16_t i = 0; i < rig.agent->client.lane_count; i++) {
+        const struct km_lane *lane = rig.agent->client.lanes[i];
+
+        if (lane->active != NULL || lane->waiting != NULL)
+            rig_fail("lane %s still has a request", lane->conn.name);
+    }
+}
+
 static void check_pools(void)
 {
     for (const struct km_pool *pool = km_pool_first(); pool != NULL; pool = pool->next) {
@@ -413,6 +433,7 @@ void rig_end(void)
     rig_check(rig_stop());
     check_pools();
     close_links();
+    check_lanes();
     if (km_sim_leaks() != 0)
         rig_fail("leaks: %d sockets, %d TLS, %d look-ups", km_sim_open_sockets(), km_sim_open_tls(),
                  km_sim_open_resolves());

@@ -59,6 +59,8 @@ void rig_begin(uint64_t seed);
 int rig_try_start(struct km_fault *fault);
 void rig_start(void);
 void rig_run(int64_t ms);
+/* Time passes without an agent. */
+void rig_pass(int64_t ms);
 /* Runs until done() says so; false when the time is over. */
 bool rig_until(bool (*done)(void), int64_t limit_ms);
 /* Node Ready and lease fresh on the server, both watches open, caches equal to the server's contents, nothing under way.

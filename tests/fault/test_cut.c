@@ -42,8 +42,8 @@ static void try_cut(enum km_sim_dir dir, uint64_t at, enum km_sim_cut how)
     char label[80];
 
     (void)snprintf(label, sizeof label, "cut %s after byte %llu, way %d",
-                   dir == KM_SIM_TO_AGENT ? "to the agent" : "to the server", (unsigned long long)at,
-                   (int)how);
+                   dir == KM_SIM_TO_AGENT ? "to the agent" : "to the server",
+                   (unsigned long long)at, (int)how);
     rig.label = label;
     rig_begin(1);
     km_sim_cut(dir, at, how);
@@ -116,9 +116,9 @@ static void to_server_silence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(measure),          cmocka_unit_test(to_agent_fin),
-        cmocka_unit_test(to_agent_rst),     cmocka_unit_test(to_agent_silence),
-        cmocka_unit_test(to_server_fin),    cmocka_unit_test(to_server_rst),
+        cmocka_unit_test(measure),           cmocka_unit_test(to_agent_fin),
+        cmocka_unit_test(to_agent_rst),      cmocka_unit_test(to_agent_silence),
+        cmocka_unit_test(to_server_fin),     cmocka_unit_test(to_server_rst),
         cmocka_unit_test(to_server_silence),
     };
 

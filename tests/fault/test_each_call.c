@@ -95,15 +95,24 @@ static void other_errors(void **state)
         enum km_sim_call call;
         int err;
     } tries[] = {
-        {KM_SIM_CONNECT, KM_ERR_IO},         {KM_SIM_CONNECTED, KM_ERR_TIMEOUT},
-        {KM_SIM_CONNECTED, KM_AGAIN},        {KM_SIM_TLS_HANDSHAKE, KM_ERR_CERT},
-        {KM_SIM_TLS_HANDSHAKE, KM_ERR_RESET}, {KM_SIM_TLS_HANDSHAKE, KM_AGAIN},
-        {KM_SIM_TLS_OPEN, KM_ERR_FULL},      {KM_SIM_TLS_READ, KM_ERR_TLS},
-        {KM_SIM_TLS_READ, KM_ERR_TRUNCATED}, {KM_SIM_TLS_READ, KM_EOF},
-        {KM_SIM_TLS_READ, KM_AGAIN},         {KM_SIM_TLS_WRITE, KM_ERR_TIMEOUT},
-        {KM_SIM_TLS_WRITE, KM_AGAIN},        {KM_SIM_RESOLVE_START, KM_ERR_NAME},
-        {KM_SIM_RESOLVE_START, KM_ERR_TIMEOUT}, {KM_SIM_RESOLVE_STEP, KM_ERR_NAME},
-        {KM_SIM_RESOLVE_STEP, KM_AGAIN},     {KM_SIM_FILE_READ, KM_ERR_NOT_FOUND},
+        {KM_SIM_CONNECT, KM_ERR_IO},
+        {KM_SIM_CONNECTED, KM_ERR_TIMEOUT},
+        {KM_SIM_CONNECTED, KM_AGAIN},
+        {KM_SIM_TLS_HANDSHAKE, KM_ERR_CERT},
+        {KM_SIM_TLS_HANDSHAKE, KM_ERR_RESET},
+        {KM_SIM_TLS_HANDSHAKE, KM_AGAIN},
+        {KM_SIM_TLS_OPEN, KM_ERR_FULL},
+        {KM_SIM_TLS_READ, KM_ERR_TLS},
+        {KM_SIM_TLS_READ, KM_ERR_TRUNCATED},
+        {KM_SIM_TLS_READ, KM_EOF},
+        {KM_SIM_TLS_READ, KM_AGAIN},
+        {KM_SIM_TLS_WRITE, KM_ERR_TIMEOUT},
+        {KM_SIM_TLS_WRITE, KM_AGAIN},
+        {KM_SIM_RESOLVE_START, KM_ERR_NAME},
+        {KM_SIM_RESOLVE_START, KM_ERR_TIMEOUT},
+        {KM_SIM_RESOLVE_STEP, KM_ERR_NAME},
+        {KM_SIM_RESOLVE_STEP, KM_AGAIN},
+        {KM_SIM_FILE_READ, KM_ERR_NOT_FOUND},
         {KM_SIM_FILE_READ, KM_ERR_TOO_LONG},
     };
 
@@ -118,9 +127,9 @@ static void other_errors(void **state)
 static void classes_for_minutes(void **state)
 {
     static const enum km_sim_call calls[] = {
-        KM_SIM_CONNECT,  KM_SIM_CONNECTED,     KM_SIM_RESOLVE_START, KM_SIM_RESOLVE_STEP,
-        KM_SIM_TLS_OPEN, KM_SIM_TLS_HANDSHAKE, KM_SIM_TLS_READ,      KM_SIM_TLS_WRITE,
-        KM_SIM_FILE_READ, KM_SIM_DISK,         KM_SIM_ADDRESSES,
+        KM_SIM_CONNECT,   KM_SIM_CONNECTED,     KM_SIM_RESOLVE_START, KM_SIM_RESOLVE_STEP,
+        KM_SIM_TLS_OPEN,  KM_SIM_TLS_HANDSHAKE, KM_SIM_TLS_READ,      KM_SIM_TLS_WRITE,
+        KM_SIM_FILE_READ, KM_SIM_DISK,          KM_SIM_ADDRESSES,
     };
 
     (void)state;
@@ -147,8 +156,8 @@ static void classes_for_minutes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(count_calls),       cmocka_unit_test(any_call_once),
-        cmocka_unit_test(any_five_in_a_row), cmocka_unit_test(other_errors),
+        cmocka_unit_test(count_calls),         cmocka_unit_test(any_call_once),
+        cmocka_unit_test(any_five_in_a_row),   cmocka_unit_test(other_errors),
         cmocka_unit_test(classes_for_minutes),
     };
 

@@ -232,8 +232,9 @@ static void one_good_address(void **state)
 
 static void wall_clock_jumps(void **state)
 {
-    static const int64_t jumps[] = {10 * YEAR_US, -10 * YEAR_US, -10 * YEAR_US, 20 * YEAR_US,
-                                    3600 * INT64_C(1000000), -3600 * INT64_C(1000000)};
+    static const int64_t jumps[] = {
+        10 * YEAR_US, -10 * YEAR_US,           -10 * YEAR_US,
+        20 * YEAR_US, 3600 * INT64_C(1000000), -3600 * INT64_C(1000000)};
 
     (void)state;
     begin_ready();
@@ -440,15 +441,24 @@ static void token_file_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hours_without_server), cmocka_unit_test(not_there_at_the_start),
-        cmocka_unit_test(certificate_words),    cmocka_unit_test(half_open_links),
-        cmocka_unit_test(half_open_watch_alone), cmocka_unit_test(deaf_watches),
-        cmocka_unit_test(link_down),            cmocka_unit_test(address_changes),
-        cmocka_unit_test(one_good_address),     cmocka_unit_test(wall_clock_jumps),
-        cmocka_unit_test(starts_in_1970),       cmocka_unit_test(suspended),
-        cmocka_unit_test(slow_answers),         cmocka_unit_test(slow_latency),
-        cmocka_unit_test(stop_in_the_middle),   cmocka_unit_test(stop_without_answer),
-        cmocka_unit_test(stop_without_server),  cmocka_unit_test(token_file_changes),
+        cmocka_unit_test(hours_without_server),
+        cmocka_unit_test(not_there_at_the_start),
+        cmocka_unit_test(certificate_words),
+        cmocka_unit_test(half_open_links),
+        cmocka_unit_test(half_open_watch_alone),
+        cmocka_unit_test(deaf_watches),
+        cmocka_unit_test(link_down),
+        cmocka_unit_test(address_changes),
+        cmocka_unit_test(one_good_address),
+        cmocka_unit_test(wall_clock_jumps),
+        cmocka_unit_test(starts_in_1970),
+        cmocka_unit_test(suspended),
+        cmocka_unit_test(slow_answers),
+        cmocka_unit_test(slow_latency),
+        cmocka_unit_test(stop_in_the_middle),
+        cmocka_unit_test(stop_without_answer),
+        cmocka_unit_test(stop_without_server),
+        cmocka_unit_test(token_file_changes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,9 @@ static void expired_at_once(void **state)
     km_sim_close_all();
     before = api.calls[API_NODE_STREAM] + api.calls[API_NODE_LIST] + api.calls[API_NODE_WATCH];
     rig_run(RIG_HOUR);
-    rig_check_most(api.calls[API_NODE_STREAM] + api.calls[API_NODE_LIST] + api.calls[API_NODE_WATCH] - before, 700);
+    rig_check_most(api.calls[API_NODE_STREAM] + api.calls[API_NODE_LIST] +
+                       api.calls[API_NODE_WATCH] - before,
+                   700);
     rig_check_most(rig.log_lines, 12);
     api_fail(API_ALL, 0, 0, "", 0);
     (void)rig_settle(100000);
@@ -167,9 +169,15 @@ static void error_events(void **state)
         const char *reason;
         int retry_after_s;
     } errors[] = {
-        {500, "InternalError", 0},       {500, "InternalError", 7}, {429, "TooManyRequests", 5},
-        {504, "Timeout", 1},             {403, "Forbidden", 0},     {401, "Unauthorized", 0},
-        {503, "ServiceUnavailable", 20}, {999, "Strange", 0},       {0, "", 0},
+        {500, "InternalError", 0},
+        {500, "InternalError", 7},
+        {429, "TooManyRequests", 5},
+        {504, "Timeout", 1},
+        {403, "Forbidden", 0},
+        {401, "Unauthorized", 0},
+        {503, "ServiceUnavailable", 20},
+        {999, "Strange", 0},
+        {0, "", 0},
         {410, "Gone", 0},
     };
 
@@ -203,7 +211,8 @@ static enum api_verdict always_error(const struct km_sim_request *rq, enum api_c
         return API_SERVE;
     (void)km_sim_http_begin(rq->conn_id, 200, "application/json");
     (void)km_sim_http_chunk(rq->conn_id,
-                            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"InternalError\","
+                            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"status\":"
+                            "\"Failure\",\"reason\":\"InternalError\","
                             "\"message\":\"etcdserver: leader changed\",\"code\":500}}\n");
     (void)km_sim_http_end(rq->conn_id);
     return API_TAKEN;
@@ -351,7 +360,8 @@ static enum api_verdict cut_initial(const struct km_sim_request *rq, enum api_ca
     (void)km_sim_http_begin(rq->conn_id, 200, "application/json");
     if (call == API_POD_STREAM)
         (void)km_sim_http_chunk(rq->conn_id,
-                                "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"name\":\"ghost\",\"namespace\":"
+                                "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{"
+                                "\"name\":\"ghost\",\"namespace\":"
                                 "\"default\",\"uid\":\"g\",\"resourceVersion\":\"7\"}}}\n");
     (void)km_sim_http_end(rq->conn_id);
     return API_TAKEN;
@@ -415,18 +425,22 @@ static void odd_events(void **state)
         "{\"type\":\"ADDED\",\"object\":{}}\n",
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\"}}}\n",
         "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"}}}\n",
-        "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"never-there\",\"namespace\":\"x\",\"resourceVersion\":\"9\"}}}\n",
+        "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"never-there\",\"namespace\":"
+        "\"x\",\"resourceVersion\":\"9\"}}}\n",
         "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{}}}\n",
         "{\"type\":\"BOOKMARK\",\"object\":null}\n",
-        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"annotations\":{\"k8s.io/initial-events-end\":\"true\"},"
+        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"annotations\":{\"k8s.io/"
+        "initial-events-end\":\"true\"},"
         "\"resourceVersion\":\"9\"}}}\n",
         "{}\n",
-        "{\"type\":\"STRANGE\",\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"9\"}}}\n",
+        "{\"type\":\"STRANGE\",\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"9\"}}"
+        "}\n",
         "{\"type\":7,\"object\":[]}\n",
         "null\n",
         "[1,2,3]\n",
         "\"text\"\n",
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a/b\",\"namespace\":\"..\",\"resourceVersion\":\"9\",\"uid\":\"u\","
+        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a/"
+        "b\",\"namespace\":\"..\",\"resourceVersion\":\"9\",\"uid\":\"u\","
         "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}}\n",
         "\n\n   \n",
     };

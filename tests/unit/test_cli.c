@@ -58,6 +58,23 @@ static void mistakes_are_named(void **state)
     assert_int_equal(PARSE("kubemote", "run", "stray"), KM_ERR_CONFIG);
 }
 
+static void values_are_wanted_once(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("kubemote", "run", "--node-name="), KM_ERR_CONFIG);
+    assert_string_equal(fault.text, "--node-name needs a value");
+    assert_int_equal(PARSE("kubemote", "run", "--node-name", ""), KM_ERR_CONFIG);
+    assert_int_equal(PARSE("kubemote", "run", "--node-name", "--config", "c"), KM_ERR_CONFIG);
+    assert_non_null(strstr(fault.text, "\"--config\""));
+    assert_int_equal(PARSE("kubemote", "run", "--config=a", "--config", "b"), KM_ERR_CONFIG);
+    assert_string_equal(fault.text, "--config is given twice: \"a\" and \"b\"");
+    assert_int_equal(PARSE("kubemote", "run", "--config=a", "--config", "a"), KM_OK);
+    assert_int_equal(PARSE("kubemote", "run", "--config=--a"), KM_OK);
+    assert_string_equal(cli.config, "--a");
+    assert_int_equal(PARSE("kubemote", "version", "--config", "a"), KM_ERR_CONFIG);
+    assert_int_equal(PARSE("kubemote", "help", "me"), KM_ERR_CONFIG);
+}
+
 static void help_wins(void **state)
 {
     (void)state;
@@ -75,6 +92,7 @@ int main(void)
         cmocka_unit_test(flags_take_values_in_both_forms),
         cmocka_unit_test(verbosity_has_three_forms),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(values_are_wanted_once),
         cmocka_unit_test(help_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
