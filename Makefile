@@ -464,14 +464,23 @@ soak: build/linux/soak/tls_soak build/linux/soak/tls_cases ## TLS: every kind of
 	@mkdir -p build/soak && cd tests/soak/server && $(GO) build -o ../../../build/soak/server .
 	@$(TOOLS)/soak.sh build/soak/server build/linux/soak $(SOAK_ROUNDS)
 
-bench: ## Figures side by side: kubemote, client-go, a bare TLS client
-	@$(MAKE) -s -j2 all && $(MAKE) -s cluster-program
+# mbedTLS without an agent, for comparison.
+define bare_rule
+build/$1/bench/bare: build/$1/obj/tests/bench/bare.o $$(call libs_of,$1,base port) | $$($1_RUNTIME_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+endef
+$(foreach b,$(SHIPPING),$(eval $(call bare_rule,$b)))
+
+bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QUICK=1: within three minutes)
+	@$(TOOLS)/need.sh go
+	@$(build_shipping) $(MAKE) -s -j2 $(SHIPPING:%=build/%/bench/bare) && $(MAKE) -s cluster-program
 	@GO=$(GO) tests/bench/run.sh
 
-run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s)
+run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
-	@$(MAKE) -s -j2 all
-	@python3 -B $(TOOLS)/run.py $(FOR)
+	@python3 -B $(TOOLS)/run.py $(if $(FOR),--for '$(FOR)') $(if $(NODE),--node '$(NODE)') $(if $(CONFIG),--config '$(CONFIG)')
 
 # Parts that are whole; run_tests.py knows all and their order.
 TEST_PARTS ?= kconfig-lint boards unit asan conformance

@@ -10,6 +10,7 @@
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_metrics.h"
 #include "kubemote/km_node.h"
+#include "kubemote/km_yaml.h"
 
 #define METRICS_MS 15000
 #define STOP_MS 12000 /* longer than any write may take */
@@ -108,11 +109,25 @@ static int choose_name(const struct km_cli *cli, struct km_fault *fault)
         lower(names.nodename);
         name = names.nodename;
     }
-    int err = km_node_name_check(name, fault);
-    if (err == KM_OK)
-        err = km_slice_copy(km_slice_of(name), node_name, sizeof node_name);
+    struct km_fault why = {0};
+    if (km_node_name_check(name, &why) != KM_OK)
+        return km_fault_set(fault, KM_ERR_CONFIG, "%s: %s",
+                            cli->node_name != NULL ? "--node-name"
+                                                   : "the host name (--node-name gives another)",
+                            why.text);
+    int err = km_slice_copy(km_slice_of(name), node_name, sizeof node_name);
     config.node_name = node_name;
     return err;
+}
+
+/* client-go goes on without credentials; a node can do nothing without them, so the name is a slip. */
+static int check_user(struct km_fault *fault)
+{
+    if (!kubeconfig.user_missing)
+        return KM_OK;
+    return km_fault_set(fault, KM_ERR_CONFIG, "%s:%lu: user \"%.80s\" does not exist",
+                        km_path_tail(kubeconfig.source), (unsigned long)kubeconfig.user_line,
+                        kubeconfig.user);
 }
 
 static int load(const struct km_cli *cli, struct km_fault *fault)
@@ -125,17 +140,39 @@ static int load(const struct km_cli *cli, struct km_fault *fault)
     if (err == KM_OK)
         err = km_kubeconfig_load(&where, &kubeconfig, fault);
     if (err == KM_OK)
+        err = check_user(fault);
+    if (err == KM_OK)
         km_resolve_files(config.resolv_conf[0] != '\0' ? config.resolv_conf : NULL,
                          config.hosts[0] != '\0' ? config.hosts : NULL, 0);
     return err;
 }
 
+/* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
+static const char *origin(const char *field, const char *file, uint32_t line,
+                          char out[KM_KUBECONFIG_PATH_SIZE])
+{
+    struct km_buf text;
+    km_buf_init(&text, out, KM_KUBECONFIG_PATH_SIZE);
+    if (file[0] != '\0')
+        km_buf_printf(&text, "%s %s", field, km_path_tail(file));
+    else
+        km_buf_printf(&text, "%s:%lu: %s-data", km_path_tail(kubeconfig.source),
+                      (unsigned long)line, field);
+    return out;
+}
+
 static int set_up_tls(struct km_fault *fault)
 {
+    char ca[KM_KUBECONFIG_PATH_SIZE], cert[sizeof ca], key[sizeof ca];
     if (!kubeconfig.tls)
         return KM_OK;
     const struct km_tls_creds creds = {
-        .ca = kubeconfig.ca, .cert = kubeconfig.cert, .key = kubeconfig.key};
+        .ca = kubeconfig.ca,
+        .cert = kubeconfig.cert,
+        .key = kubeconfig.key,
+        .ca_name = origin("certificate-authority", kubeconfig.ca_file, kubeconfig.ca_line, ca),
+        .cert_name = origin("client-certificate", kubeconfig.cert_file, kubeconfig.cert_line, cert),
+        .key_name = origin("client-key", kubeconfig.key_file, kubeconfig.key_line, key)};
     int err = km_tls_setup(&creds, fault);
     km_kubeconfig_wipe_key(&kubeconfig);
     return err;
@@ -184,6 +221,9 @@ static int run(const struct km_cli *cli)
         return fail(&fault);
     KM_INFO("Starting", KM_S("version", KM_VERSION), KM_S("node", config.node_name),
             KM_S("server", kubeconfig.authority), KM_S("credentials", kubeconfig.source));
+    if (kubeconfig.creds_unused)
+        KM_WARN("The server is plain http: the credentials of the kubeconfig are not sent to it",
+                KM_S("server", kubeconfig.authority));
     if (kubeconfig.user_missing)
         KM_WARN(
             "The context's user does not exist in the kubeconfig: connecting without credentials",

@@ -80,7 +80,7 @@ static int store_data(const struct reader *r, const struct km_yaml_node *node, c
 /* KEY names a file, KEY-data holds the bytes; both at once is an error, as in client-go. */
 static int store_pem(const struct reader *r, const struct km_yaml_node *map, const char *key,
                      const char *data_key, struct km_slice *value,
-                     char path[KM_KUBECONFIG_PATH_SIZE])
+                     char path[KM_KUBECONFIG_PATH_SIZE], uint32_t *line)
 {
     const struct km_yaml_node *file_node, *data_node;
     struct km_slice file, data;
@@ -93,10 +93,13 @@ static int store_pem(const struct reader *r, const struct km_yaml_node *map, con
     if (file_node != NULL && data_node != NULL)
         return km_yaml_error(&r->doc, data_node, r->fault,
                              "%s and %s are both given: leave one out", data_key, key);
-    if (data_node != NULL)
+    if (data_node != NULL) {
+        *line = data_node->key_line;
         return store_data(r, data_node, data_key, data, value);
+    }
     if (file_node == NULL)
         return KM_OK;
+    *line = file_node->key_line;
     if (resolve_path(r->doc.name, file, path) != KM_OK)
         return km_yaml_error(&r->doc, file_node, r->fault, "%s: the path is longer than %d bytes",
                              key, KM_KUBECONFIG_PATH_SIZE - 1);
@@ -359,6 +362,9 @@ static int find_parts(struct reader *r, const struct km_yaml_node *context)
     entry = find_entry(r, "users", user);
     r->user = km_yaml_get(entry, "user");
     r->out->user_missing = entry == NULL && user_node != NULL;
+    struct km_slice shown = {user.ptr, user.len < 127 ? user.len : 127};
+    (void)km_slice_copy(shown, r->out->user, sizeof r->out->user);
+    r->out->user_line = user_node != NULL ? user_node->key_line : 0;
     return KM_OK;
 }
 
@@ -426,10 +432,10 @@ static int read_credentials(const struct reader *r)
     struct km_kubeconfig *out = r->out;
 
     int err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
-                        &out->ca, out->ca_file);
+                        &out->ca, out->ca_file, &out->ca_line);
     if (err == KM_OK)
         err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
-                        out->cert_file);
+                        out->cert_file, &out->cert_line);
     if (err == KM_OK)
         err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file);
     if (err != KM_OK)
@@ -440,6 +446,19 @@ static int read_credentials(const struct reader *r)
     if (out->cert.len == 0 && out->key.len > 0)
         km_kubeconfig_wipe_key(out); /* client-go does not look at it either */
     return store_tokens(r);
+}
+
+static bool has_credentials(const struct reader *r)
+{
+    static const char *const keys[] = {"client-certificate", "client-certificate-data", "token",
+                                       "tokenFile"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (is_set(km_yaml_get(r->user, keys[i])))
+            return true;
+    }
+    return is_set(km_yaml_get(r->cluster, "certificate-authority")) ||
+           is_set(km_yaml_get(r->cluster, "certificate-authority-data"));
 }
 
 static int read_config(struct reader *r, const char *context)
@@ -459,6 +478,8 @@ static int read_config(struct reader *r, const char *context)
         err = read_server(r);
     if (err == KM_OK && r->out->tls)
         err = read_credentials(r);
+    if (err == KM_OK && !r->out->tls)
+        r->out->creds_unused = has_credentials(r);
     return err;
 }
 

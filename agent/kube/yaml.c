@@ -71,7 +71,7 @@ const char *km_file_problem(int err, int system_error)
     if (system_error == EISDIR)
         return "is a directory";
     if (system_error == EAGAIN)
-        return "nothing came out of it within 2 s";
+        return "it is a pipe or a device, and nothing came out of it in time";
     return system_error == ELOOP ? "too many symbolic links" : "it cannot be read";
 }
 
@@ -319,9 +319,10 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
     const char *problem = parser->problem != NULL ? parser->problem : "malformed";
 
     if (parser->error == YAML_MEMORY_ERROR)
-        return build_error(b, &parser->mark,
-                           "the start-up heap is full (CONFIG_KM_HEAP_BYTES): one value is too long, "
-                           "or too much is nested");
+        return build_error(
+            b, &parser->mark,
+            "the start-up heap is full (CONFIG_KM_HEAP_BYTES): one value is too long, "
+            "or too much is nested");
     if (parser->error == YAML_READER_ERROR) {
         yaml_mark_t mark = {.line = line_of_offset(text, parser->problem_offset) - 1};
         return build_error(b, &mark, "%s", problem);

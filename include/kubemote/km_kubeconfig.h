@@ -65,6 +65,7 @@ struct km_kubeconfig {
         [KM_HOST_SIZE]; /* what the certificate must be for: tls-server-name, else host; never "" */
     char ns[64];        /* "default" when nothing says otherwise */
     char context[128];  /* "" in-cluster */
+    char user[128];     /* that the context names; "" in-cluster or none; cut when longer */
     char source[KM_KUBECONFIG_PATH_SIZE]; /* the file that was read, or "in-cluster" */
     bool in_cluster;
     bool
@@ -80,6 +81,10 @@ struct km_kubeconfig {
     char cert_file[KM_KUBECONFIG_PATH_SIZE];
     char key_file[KM_KUBECONFIG_PATH_SIZE];
     char token_file[KM_KUBECONFIG_PATH_SIZE];
+    /* Lines of the file, for messages; 0: not there. */
+    uint32_t ca_line, cert_line, key_line, user_line;
+    /* The server is plain http, and the file has a CA or credentials, which nobody will see. */
+    bool creds_unused;
     size_t store_len;
     char store[CONFIG_KM_CRED_BYTES];
 };

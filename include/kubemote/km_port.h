@@ -107,6 +107,8 @@ void km_resolve_stop(struct km_resolve *r); /* closes its socket; safe in every 
 struct km_tls_creds {
     struct km_slice ca, cert, key;
     const char *ca_bundle_path; /* used when ca is empty */
+    /* Where each came from, for messages such as "NAME: it is encrypted"; NULL: words of the port's own. */
+    const char *ca_name, *cert_name, *key_name;
 };
 /* Parses and keeps credentials (in the TLS arena). May be called again after a change: open connections keep the old
    ones until closed, saved sessions are dropped (a resumed session would keep the old identity). KM_ERR_CONFIG with the
@@ -150,7 +152,7 @@ void km_tls_stats(struct km_tls_stats *out);
 
 /* ---- files ---- */
 /* Reads at most size - 1 bytes and adds a NUL. Returns the length; KM_ERR_NOT_FOUND, KM_ERR_TOO_LONG (file is larger),
-   KM_ERR_IO. Blocks for the disk; works on /proc. */
+   KM_ERR_IO. Blocks for the disk; works on /proc. A pipe or device that has nothing to read is given up after 1.5 s. */
 int km_port_file_read(const char *path, char *out, size_t size);
 /* Reads up to size bytes from an offset on. Returns their count, 0 at the end; KM_ERR_NOT_FOUND, KM_ERR_IO. */
 int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t size);

@@ -53,6 +53,11 @@ static bool has_aes(void)
 #endif
 }
 
+static const char *or_else(const char *name, const char *words)
+{
+    return name != NULL ? name : words;
+}
+
 static int memory_fault(struct km_fault *fault)
 {
     return km_fault_set(fault, KM_ERR_TLS_MEMORY,
@@ -122,12 +127,15 @@ static int load_ca(struct km_tls_gen *gen, const struct km_tls_creds *creds, str
     if (creds->ca.len > 0) {
         if (load_certificates(&gen->ca, creds->ca, &counts) != KM_OK)
             return memory_fault(fault);
+        if (counts.kept == 0 && counts.skipped == 0)
+            return km_fault_set(fault, KM_ERR_CONFIG, "%s: no certificate in PEM form",
+                                or_else(creds->ca_name, "certificate authority"));
         if (counts.kept == 0)
-            return km_fault_set(
-                fault, KM_ERR_CONFIG,
-                "certificate authority: no certificate that can be used (%u not understood, "
-                "first with -0x%04x)",
-                counts.skipped, KM_TLS_CODE(counts.code));
+            return km_fault_set(fault, KM_ERR_CONFIG,
+                                "%s: no certificate that can be used (%u not understood, first "
+                                "with -0x%04x)",
+                                or_else(creds->ca_name, "certificate authority"), counts.skipped,
+                                KM_TLS_CODE(counts.code));
         if (counts.skipped > 0)
             KM_WARN(
                 "Some certificates of the certificate authority are not understood and left out",
@@ -148,8 +156,11 @@ static int load_ca(struct km_tls_gen *gen, const struct km_tls_creds *creds, str
     return KM_OK;
 }
 
-static int load_key(struct km_tls_gen *gen, struct km_slice text, struct km_fault *fault)
+static int load_key(struct km_tls_gen *gen, const struct km_tls_creds *creds,
+                    struct km_fault *fault)
 {
+    const char *name = or_else(creds->key_name, "client key");
+    struct km_slice text = creds->key;
     uint32_t refused = km_tls_alloc_refused();
     struct km_pem pem;
     uint8_t *der;
@@ -158,26 +169,26 @@ static int load_key(struct km_tls_gen *gen, struct km_slice text, struct km_faul
 
     do {
         if (!km_pem_next(&text, &pem))
-            return km_fault_set(fault, KM_ERR_CONFIG, "client key: no private key in PEM form");
+            return km_fault_set(fault, KM_ERR_CONFIG, "%s: no private key in PEM form", name);
     } while (!km_pem_is_key(&pem));
     if (km_pem_is_encrypted(&pem))
         return km_fault_set(fault, KM_ERR_CONFIG,
-                            "client key: it is encrypted; kubemote takes plain keys only");
+                            "%s: the key is encrypted; kubemote takes plain keys only", name);
     code = decode(&pem, &der, &der_len);
     if (code == KM_ERR_TLS_MEMORY)
         return memory_fault(fault);
     if (code != KM_OK)
-        return km_fault_set(fault, KM_ERR_CONFIG, "client key: it is not base64");
+        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the key is not base64", name);
     code = mbedtls_pk_parse_key(&gen->key, der, der_len, NULL, 0, km_tls_random, NULL);
     mbedtls_platform_zeroize(der, der_len);
     km_tls_free(der);
     if (km_tls_alloc_refused() != refused)
         return memory_fault(fault);
     if (code != 0)
-        return km_fault_set(
-            fault, KM_ERR_CONFIG,
-            "client key: not understood (-0x%04x); RSA up to 4096 bits, P-256, P-384 and P-521 are",
-            KM_TLS_CODE(code));
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "%s: the key is not understood (-0x%04x); RSA up to 4096 bits, P-256, "
+                            "P-384 and P-521 are",
+                            name, KM_TLS_CODE(code));
     return KM_OK;
 }
 
@@ -197,6 +208,7 @@ static void warn_validity(const mbedtls_x509_crt *cert)
 static int load_identity(struct km_tls_gen *gen, const struct km_tls_creds *creds,
                          struct km_fault *fault)
 {
+    const char *name = or_else(creds->cert_name, "client certificate");
     uint32_t refused = km_tls_alloc_refused();
     struct counts counts;
     size_t total = 0;
@@ -213,24 +225,26 @@ static int load_identity(struct km_tls_gen *gen, const struct km_tls_creds *cred
     if (load_certificates(&gen->chain, creds->cert, &counts) != KM_OK)
         return memory_fault(fault);
     if (counts.kept == 0 || counts.skipped > 0)
-        return km_fault_set(fault, KM_ERR_CONFIG, "client certificate: %s (-0x%04x)",
-                            counts.skipped > 0 ? "not understood" : "no certificate in PEM form",
-                            KM_TLS_CODE(counts.code));
+        return counts.skipped > 0
+                   ? km_fault_set(fault, KM_ERR_CONFIG,
+                                  "%s: the certificate is not understood (-0x%04x)", name,
+                                  KM_TLS_CODE(counts.code))
+                   : km_fault_set(fault, KM_ERR_CONFIG, "%s: no certificate in PEM form", name);
     for (const mbedtls_x509_crt *cert = &gen->chain; cert != NULL; cert = cert->next)
         total += cert->raw.len + 5;
     if (total + CHAIN_EXTRA > CONFIG_KM_TLS_OUT_BYTES)
-        return km_fault_set(
-            fault, KM_ERR_CONFIG,
-            "client certificate: a chain of %u bytes does not fit CONFIG_KM_TLS_OUT_BYTES=%d",
-            (unsigned)total, CONFIG_KM_TLS_OUT_BYTES);
-    err = load_key(gen, creds->key, fault);
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "%s: a chain of %u bytes does not fit CONFIG_KM_TLS_OUT_BYTES=%d", name,
+                            (unsigned)total, CONFIG_KM_TLS_OUT_BYTES);
+    err = load_key(gen, creds, fault);
     if (err != KM_OK)
         return err;
     if (mbedtls_pk_check_pair(&gen->chain.pk, &gen->key, km_tls_random, NULL) != 0) {
         if (km_tls_alloc_refused() != refused)
             return memory_fault(fault);
         return km_fault_set(fault, KM_ERR_CONFIG,
-                            "client certificate and client key do not belong together");
+                            "%s: client certificate and client key do not belong together",
+                            or_else(creds->key_name, "client key"));
     }
     warn_validity(&gen->chain);
     return KM_OK;

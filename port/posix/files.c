@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,25 @@ static int open_error(void)
     return errno == ENOENT || errno == ENOTDIR ? KM_ERR_NOT_FOUND : KM_ERR_IO;
 }
 
+/* A pipe may be named as a file, as shells do in <(command), and then nobody may ever write to it: files are opened
+   without blocking, and what has nothing to read is waited for. */
+#define PIPE_WAIT_MS 1500
+
+static int open_to_read(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static bool wait_readable(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int ready = poll(&entry, 1, PIPE_WAIT_MS);
+
+    if (ready == 0)
+        errno = EAGAIN;
+    return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
 /* Up to size bytes, fewer only at the end of the file. */
 static int read_full(int fd, char *out, size_t size)
 {
@@ -22,6 +42,8 @@ static int read_full(int fd, char *out, size_t size)
         ssize_t got = read(fd, out + len, size - len);
 
         if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN && wait_readable(fd))
             continue;
         if (got < 0)
             return KM_ERR_IO;
@@ -40,7 +62,7 @@ int km_port_file_read(const char *path, char *out, size_t size)
     if (size == 0 || size > INT32_MAX)
         return KM_ERR_ARG;
     out[0] = '\0';
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open_to_read(path);
     if (fd < 0)
         return open_error();
     len = read_full(fd, out, size - 1);
@@ -58,7 +80,7 @@ int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t si
 
     if (size > INT32_MAX || offset > INT64_MAX)
         return KM_ERR_ARG;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open_to_read(path);
     if (fd < 0)
         return open_error();
     if (lseek(fd, (off_t)offset, SEEK_SET) >= 0)

@@ -27,6 +27,7 @@ type options struct {
 	kubeconfig string   // --kubeconfig; empty: a node certificate of the plane
 	config     string   // body of the configuration file; empty: none
 	args       []string // further arguments
+	verbosity  string   // -v; empty: 2
 	binary     string   // empty: the agent that ships
 	wrap       []string // a command in front of it, such as strace
 	launch     func(*exec.Cmd) error
@@ -40,8 +41,11 @@ type agent struct {
 	cmd     *exec.Cmd
 	began   time.Time
 	done    chan struct{}
-	logFile string
+	logFile string // standard error
+	outFile string // standard output
 	metrics string
+	secrets []string // must not stand in what it writes
+	wanted  bool     // the test asked for its end
 }
 
 var unfit = regexp.MustCompile(`[^a-z0-9]+`)
@@ -95,8 +99,9 @@ func configFile(t *testing.T, dir, body string) string {
 	return path
 }
 
-// start starts an agent. It is killed at the end of the test, and its log is
-// printed when the test failed.
+// start starts an agent. At the end of the test it is told to end, must do so
+// in good order, and what it wrote is judged; its log is printed when the test
+// failed.
 func start(t *testing.T, p *plane.Plane, o options) *agent {
 	t.Helper()
 	if o.name == "" {
@@ -105,19 +110,24 @@ func start(t *testing.T, p *plane.Plane, o options) *agent {
 	dir := agentDir(t, o.name)
 	a := &agent{
 		t: t, name: o.name, dir: dir, done: make(chan struct{}),
-		logFile: filepath.Join(dir, "log"), metrics: filepath.Join(dir, "metrics.prom"),
+		logFile: filepath.Join(dir, "log"), outFile: filepath.Join(dir, "out"),
+		metrics: filepath.Join(dir, "metrics.prom"),
 	}
 	if o.kubeconfig == "" {
 		o.kubeconfig = nodeKubeconfig(t, p, o.name, plane.KubeconfigOptions{})
 	}
+	a.secrets = secretsOf(t, o.kubeconfig)
 	if o.binary == "" {
 		o.binary = agentBin
+	}
+	if o.verbosity == "" {
+		o.verbosity = "2"
 	}
 	if o.launch == nil {
 		o.launch = launch
 	}
 	args := append(append([]string{}, o.wrap...), o.binary, "run", "--kubeconfig", o.kubeconfig,
-		"--node-name", o.name, "--metrics-file", a.metrics, "-v", "2")
+		"--node-name", o.name, "--metrics-file", a.metrics, "-v", o.verbosity)
 	if o.config != "" {
 		args = append(args, "--config", configFile(t, dir, o.config))
 	}
@@ -134,13 +144,16 @@ func nodeKubeconfig(t *testing.T, p *plane.Plane, name string, o plane.Kubeconfi
 
 func (a *agent) run(args []string, launch func(*exec.Cmd) error) {
 	a.t.Helper()
-	log, err := os.OpenFile(a.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	check(a.t, os.WriteFile(filepath.Join(a.dir, "command"), []byte(strings.Join(args, " ")+"\n"), 0o644))
+	log, err := os.Create(a.logFile)
 	check(a.t, err)
 	defer log.Close()
-	fmt.Fprintf(log, "# %s\n", strings.Join(args, " "))
+	out, err := os.Create(a.outFile)
+	check(a.t, err)
+	defer out.Close()
 	a.cmd = exec.Command(args[0], args[1:]...)
 	a.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "TZ=UTC"}
-	a.cmd.Stdout, a.cmd.Stderr = log, log
+	a.cmd.Stdout, a.cmd.Stderr = out, log
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	a.began = time.Now()
 	check(a.t, launch(a.cmd))
@@ -152,13 +165,38 @@ func (a *agent) run(args []string, launch func(*exec.Cmd) error) {
 }
 
 func (a *agent) cleanUp() {
-	if a.alive() {
-		// strace would leave its child stopped, and a stopped one stays.
+	a.end()
+	a.judgeLog()
+	if a.t.Failed() {
+		a.t.Logf("the agent %s\n%s", a.name, lastLines(a.log(), 60))
+	}
+}
+
+// stopWithin bounds the agent's end: it waits 12 s for a write under way, and
+// a busy machine for all else.
+const stopWithin = 30 * time.Second
+
+// end ends the agent as an operator does and finds that it obeys. One that
+// ended before without being asked is an error.
+func (a *agent) end() {
+	if !a.alive() {
+		if !a.wanted {
+			a.t.Errorf("the agent %s ended by itself: %v", a.name, a.cmd.ProcessState)
+		}
+		return
+	}
+	pid := a.pid()
+	syscall.Kill(pid, syscall.SIGCONT)
+	syscall.Kill(pid, syscall.SIGTERM)
+	select {
+	case <-a.done:
+	case <-time.After(stopWithin):
+		a.t.Errorf("the agent %s still runs %s after SIGTERM", a.name, stopWithin)
 		syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL)
 		<-a.done
 	}
-	if a.t.Failed() {
-		a.t.Logf("the agent %s\n%s", a.name, lastLines(a.log(), 60))
+	if code := a.cmd.ProcessState.ExitCode(); code != 0 {
+		a.t.Errorf("the agent %s: %v after SIGTERM", a.name, a.cmd.ProcessState)
 	}
 }
 
@@ -203,6 +241,7 @@ func (a *agent) kill() {
 	a.t.Helper()
 	a.signal(syscall.SIGKILL)
 	<-a.done
+	a.wanted = true
 }
 
 // wait returns the exit status, -1 when a signal ended the agent.
@@ -213,6 +252,7 @@ func (a *agent) wait(limit time.Duration) int {
 	case <-time.After(limit):
 		a.t.Fatalf("the agent %s still runs after %s", a.name, limit)
 	}
+	a.wanted = true
 	return a.cmd.ProcessState.ExitCode()
 }
 
@@ -220,7 +260,7 @@ func (a *agent) wait(limit time.Duration) int {
 func (a *agent) stop() {
 	a.t.Helper()
 	a.signal(syscall.SIGTERM)
-	if code := a.wait(30 * time.Second); code != 0 {
+	if code := a.wait(stopWithin); code != 0 {
 		a.t.Fatalf("the agent %s: exit status %d after SIGTERM", a.name, code)
 	}
 }
@@ -234,6 +274,11 @@ func (a *agent) mustRun() {
 
 func (a *agent) log() string {
 	text, _ := os.ReadFile(a.logFile)
+	return string(text)
+}
+
+func (a *agent) out() string {
+	text, _ := os.ReadFile(a.outFile)
 	return string(text)
 }
 

@@ -103,13 +103,20 @@ func tookNoDetour(t *testing.T, h *history) {
 	}
 }
 
+// printedRow finds the table on standard output, away from the log.
 func printedRow(t *testing.T, a *agent) {
 	t.Helper()
-	a.waitLine(soon, "NAME", "STATUS", "AGE", "VERSION")
-	row := strings.Fields(a.waitLine(soon, a.name+" ", " Ready "))
-	if len(row) < 5 || row[0] != a.name || row[1] != "Ready" {
-		t.Errorf("printed row %q", row)
-	}
+	eventually(t, soon, "the printed row", func() error {
+		lines := strings.Split(a.out(), "\n")
+		if len(lines) < 3 {
+			return fmt.Errorf("printed %q", lines)
+		}
+		head, row := strings.Fields(lines[0]), strings.Fields(lines[1])
+		if strings.Join(head, " ") != "NAME STATUS ROLES AGE VERSION" || len(row) < 5 || row[0] != a.name || row[1] != "Ready" {
+			return fmt.Errorf("printed %q", lines)
+		}
+		return nil
+	})
 }
 
 // A Node that exists is taken over: what is not ours stays, what is wrong is

@@ -76,6 +76,8 @@ struct api {
     int64_t grace_ms; /* of the node lifecycle controller; 0 = it sleeps */
     const char *token, *next_token; /* both are good; "" = none */
     enum api_verdict (*hook)(const struct km_sim_request *rq, enum api_call call); /* may be NULL */
+    /* Whether a status write was made from the Node as it is; NULL = always. Others can't know which conditions flip. */
+    bool (*is_up_to_date)(void);
     struct api_fault faults[API_CALL_COUNT];
     /* Time from the request to its effect and answer. */
     int64_t delay_ms[API_CALL_COUNT];

@@ -418,6 +418,13 @@ static void live_through(const struct accident *a, unsigned number, uint64_t see
         rig_check(api.went_unknown == unknown);
 }
 
+/* Somebody may change the Node while a write waits for its turn or travels. */
+static bool is_up_to_date(void)
+{
+    return strcmp(rig.agent->status.before_rv, doc_text(api_node(), "/metadata/resourceVersion")) ==
+           0;
+}
+
 static void live(uint64_t seed, int64_t hours)
 {
     int64_t until_ms;
@@ -430,6 +437,7 @@ static void live(uint64_t seed, int64_t hours)
     has_copy = mute = false;
     busiest_hour = hour_requests = 0;
     api.hook = lose_answers;
+    api.is_up_to_date = is_up_to_date;
     api.node_was_swapped = true; /* and the settled state shows the right owner */
     rig_start();
     hour_ms = km_port_now_ms();

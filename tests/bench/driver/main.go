@@ -1,0 +1,5 @@
+package main
+
+import _ "kubemote.io/tests/cluster/plane"
+
+func main() {}
