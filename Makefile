@@ -77,10 +77,10 @@ $(addprefix $(LIBYAML_DIR)/src/,$(LIBYAML_SOURCES)): | $(LIBYAML_STAMP) ;
 # The order is the order in the binary: what runs all the time first, what runs only at start or by hand last, so that
 # cold code does not share pages with hot code.
 
-HOT_ROOMS := base json net kube cache queue watch control node log metrics
+HOT_ROOMS := base json net kube cache queue watch control node log metrics text
 COLD_ROOMS := cli
 ROOMS := $(HOT_ROOMS) $(COLD_ROOMS)
-LIB_ROOMS := base json net kube cache queue watch control log metrics
+LIB_ROOMS := base text json net kube cache queue watch control log metrics
 
 room_sources = $(sort $(wildcard agent/$1/*.c))
 port_sources = $(sort $(wildcard port/$1/*.c))
@@ -95,8 +95,11 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 COMMON_CFLAGS := -std=c11 -ffunction-sections -fdata-sections -fstack-protector-strong \
 	-ffile-prefix-map=$(abspath $(DEPS))/=deps/ -ffile-prefix-map=$(CURDIR)/= -D_DEFAULT_SOURCE
 ZIG_CFLAGS := -Os -fPIE -g0 -fno-sanitize=undefined -fomit-frame-pointer -fno-asynchronous-unwind-tables
+# Functions that stand first in the program.
+HOT_TEXT := board/hot_text.txt
 ZIG_LDFLAGS := -static -pie --no-dynamic-linker --entry _start --gc-sections --build-id=none --hash-style=gnu \
-	--pack-dyn-relocs=relr -z relro -z now -z noseparate-code -z noexecstack
+	--pack-dyn-relocs=relr -z relro -z now -z noseparate-code -z noexecstack \
+	--symbol-ordering-file=$(HOT_TEXT) --no-warn-symbol-ordering
 GROUP := -Wl,--start-group
 GROUP_END := -Wl,--end-group
 GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
@@ -239,13 +242,13 @@ build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
 
-build/$1/kubemote.sym: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
+build/$1/kubemote.sym: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$^,,$(if $(filter zig,$($1_KIND)),-Map build/$1/kubemote.map))
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),,$(if $(filter zig,$($1_KIND)),-Map build/$1/kubemote.map))
 # Linked a second time rather than stripped: zig's objcopy cannot strip, and binutils know this machine's kind only.
-build/$1/kubemote: $$(call agent_objects,$1) | $$($1_RUNTIME_STAMP)
+build/$1/kubemote: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$^,,-s)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),,-s)
 build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c))) \
 		$$(call libs_of,$1,net json base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
@@ -429,7 +432,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance cluster cluster-program plane e2e soak bench run test
+.PHONY: conformance cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -461,8 +464,8 @@ $(foreach b,linux linux-asan armv7,$(eval $(call soak_rule,$b)))
 
 soak: build/linux/soak/tls_soak build/linux/soak/tls_cases ## TLS: every kind of server, then SOAK_ROUNDS (2000) of reconnects
 	@$(TOOLS)/need.sh go
-	@mkdir -p build/soak && cd tests/soak/server && $(GO) build -o ../../../build/soak/server .
-	@$(TOOLS)/soak.sh build/soak/server build/linux/soak $(SOAK_ROUNDS)
+	@mkdir -p build/soak && cd tests/soak/server && CGO_ENABLED=0 $(GO) build -trimpath -o ../../../build/soak/server .
+	@tests/soak/run.sh build/soak/server build/linux/soak $(SOAK_ROUNDS)
 
 # mbedTLS without an agent, for comparison.
 define bare_rule
@@ -482,8 +485,12 @@ run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own 
 	@$(TOOLS)/need.sh build
 	@python3 -B $(TOOLS)/run.py $(if $(FOR),--for '$(FOR)') $(if $(NODE),--node '$(NODE)') $(if $(CONFIG),--config '$(CONFIG)')
 
-# Parts that are whole; run_tests.py knows all and their order.
-TEST_PARTS ?= kconfig-lint boards unit asan conformance
+run-test: cluster-program ## Tests of `make run`: it gets Ready, ends in order at any moment, leaves nothing behind
+	@$(MAKE) -s -j2 all
+	@python3 -B $(TOOLS)/test_run.py
+
+# Which parts; run_tests.py knows all and their order.
+TEST_PARTS ?=
 test: ## Run every check; ends with "N passed, N failed" (TEST_PARTS="unit e2e" for some)
 	@$(TOOLS)/need.sh check
 	@python3 -B $(TOOLS)/run_tests.py $(TEST_PARTS)

@@ -224,10 +224,6 @@ static int run(const struct km_cli *cli)
     if (kubeconfig.creds_unused)
         KM_WARN("The server is plain http: the credentials of the kubeconfig are not sent to it",
                 KM_S("server", kubeconfig.authority));
-    if (kubeconfig.user_missing)
-        KM_WARN(
-            "The context's user does not exist in the kubeconfig: connecting without credentials",
-            KM_S("context", kubeconfig.context), KM_S("kubeconfig", kubeconfig.source));
     start_metrics(cli);
     km_agent_start();
     run_loop();

@@ -122,20 +122,38 @@ static int digits(struct scan *s, int count, int low, int high)
     return value;
 }
 
+static bool is_digit_at(const struct scan *s, size_t at)
+{
+    return s->rest.len > at && s->rest.ptr[at] >= '0' && s->rest.ptr[at] <= '9';
+}
+
+/* Any number of digits, or none. */
 static int fraction_micros(struct scan *s)
 {
     int micros = 0, scale = 100000;
 
-    if (!next_is(s, '.'))
+    if (!(next_is(s, '.') || next_is(s, ',')) || !is_digit_at(s, 1))
         return 0;
-    skip(s);
-    micros = digits(s, 1, 0, 9) * scale;
-    while (s->ok && s->rest.len > 0 && s->rest.ptr[0] >= '0' && s->rest.ptr[0] <= '9') {
-        scale /= 10;
+    for (skip(s); is_digit_at(s, 0); skip(s)) {
         micros += (s->rest.ptr[0] - '0') * scale;
-        skip(s);
+        scale /= 10;
     }
     return micros;
+}
+
+/* Six places; Go reads them as a number that may have a sign. */
+static int six_micros(struct scan *s)
+{
+    bool negative = false;
+    int count = 6;
+
+    expect(s, next_is(s, ',') ? ',' : '.');
+    if (next_is(s, '+') || next_is(s, '-')) {
+        negative = next_is(s, '-');
+        skip(s);
+        count = 5;
+    }
+    return digits(s, count, 0, negative ? 0 : 999999);
 }
 
 static int64_t offset_seconds(struct scan *s)
@@ -143,7 +161,7 @@ static int64_t offset_seconds(struct scan *s)
     bool west;
     int hours, minutes;
 
-    if (next_is(s, 'Z') || next_is(s, 'z')) {
+    if (next_is(s, 'Z')) {
         skip(s);
         return 0;
     }
@@ -165,46 +183,43 @@ static int days_in_month(int year, int month)
     return days[month - 1];
 }
 
-static void parse_fields(struct scan *s, struct km_civil *c)
+static void parse_fields(struct scan *s, bool micro, struct km_civil *c)
 {
     c->year = digits(s, 4, 0, 9999);
     expect(s, '-');
     c->month = digits(s, 2, 1, 12);
     expect(s, '-');
     c->day = digits(s, 2, 1, 31);
-    expect(s, next_is(s, 't') ? 't' : 'T');
-    c->hour = digits(s, 2, 0, 23);
+    expect(s, 'T');
+    c->hour = digits(s, is_digit_at(s, 1) ? 2 : 1, 0, 23);
     expect(s, ':');
     c->minute = digits(s, 2, 0, 59);
     expect(s, ':');
-    c->second = digits(s, 2, 0, 60);
-    c->micros = fraction_micros(s);
+    c->second = digits(s, 2, 0, 59);
+    c->micros = micro ? six_micros(s) : fraction_micros(s);
 }
 
-/* RFC 3339, 5.6 and 5.7: a 60th second exists only at the end of a month in UTC; it becomes the
-   next second. */
-static bool leap_second_possible(int64_t seconds)
+static int parse(struct km_slice text, bool micro, int64_t *unix_us)
 {
+    struct scan s = {.rest = text, .ok = true};
     struct km_civil c;
 
-    km_time_civil(seconds * US_PER_S, &c);
-    return c.day == 1 && c.hour == 0 && c.minute == 0 && c.second == 0;
+    parse_fields(&s, micro, &c);
+    int64_t offset = offset_seconds(&s);
+    if (!s.ok || s.rest.len > 0 || c.day > days_in_month(c.year, c.month))
+        return KM_ERR_SYNTAX;
+    int64_t seconds = days_from_civil(c.year, c.month, c.day) * S_PER_DAY +
+                      (int64_t)(c.hour * 3600 + c.minute * 60 + c.second) - offset;
+    *unix_us = seconds * US_PER_S + c.micros;
+    return KM_OK;
 }
 
 int km_time_parse(struct km_slice text, int64_t *unix_us)
 {
-    struct scan s = {.rest = text, .ok = true};
-    struct km_civil c;
-    int64_t seconds, offset;
+    return parse(text, false, unix_us);
+}
 
-    parse_fields(&s, &c);
-    offset = offset_seconds(&s);
-    if (!s.ok || s.rest.len > 0 || c.day > days_in_month(c.year, c.month))
-        return KM_ERR_SYNTAX;
-    seconds = days_from_civil(c.year, c.month, c.day) * S_PER_DAY +
-              (int64_t)(c.hour * 3600 + c.minute * 60 + c.second) - offset;
-    if (c.second == 60 && !leap_second_possible(seconds))
-        return KM_ERR_SYNTAX;
-    *unix_us = seconds * US_PER_S + c.micros;
-    return KM_OK;
+int km_time_parse_micro(struct km_slice text, int64_t *unix_us)
+{
+    return parse(text, true, unix_us);
 }

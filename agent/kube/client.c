@@ -5,13 +5,9 @@
 #include "kubemote/km_kube.h"
 #include "kubemote/km_log.h"
 
-#define DEFAULT_TIMEOUT_MS 10000
-
 static const struct km_schema_part status_parts[] = {{"", &km_kind_status}};
 static struct km_schema_node status_nodes[24] KM_POOL_STORAGE(status_schema);
 static struct km_schema status_schema;
-
-static void start_next(struct km_lane *lane);
 
 int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                    struct km_loop *loop, struct km_fault *fault)
@@ -111,18 +107,20 @@ static void note_retry_after(struct km_lane *lane, const struct km_http_parser *
     struct km_slice value;
     uint64_t seconds;
     lane->retry_after_s = 0;
-    if (km_http_header(head, "Retry-After", &value) == KM_OK &&
-        km_slice_to_u64(value, &seconds) == KM_OK && seconds < 86400)
+    lane->has_retry_after = km_http_header(head, "Retry-After", &value) == KM_OK &&
+                            km_slice_to_u64(value, &seconds) == KM_OK && seconds < 86400;
+    if (lane->has_retry_after)
         lane->retry_after_s = (int64_t)seconds;
 }
 
-static int on_head(void *ctx, const struct km_http_parser *head)
+int kube_on_head(void *ctx, const struct km_http_parser *head)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
     r->http_status = head->status;
     lane->body_failed = false;
     lane->object_bytes = 0;
+    kube_warnings(lane->client, head);
     if (is_success(r)) {
         if (r->schema != NULL)
             km_sieve_init(&lane->sieve, r->schema, r->stream, lane->window, sizeof lane->window,
@@ -144,12 +142,12 @@ static int feed(struct km_request *r, struct km_slice bytes)
     struct km_lane *lane = r->lane;
     lane->object_bytes += bytes.len;
     if (r->schema == NULL)
-        return KM_OK;
+        return r->on_bytes != NULL ? r->on_bytes(r, bytes) : KM_OK;
     int err = km_sieve_feed(&lane->sieve, bytes);
     return err == KM_OK && lane->object_bytes > CONFIG_KM_OBJECT_BYTES ? KM_ERR_TOO_LONG : err;
 }
 
-static int on_body(void *ctx, struct km_slice bytes)
+int kube_on_body(void *ctx, struct km_slice bytes)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
@@ -182,30 +180,24 @@ static int verdict(struct km_lane *lane, const struct km_request *r, int err)
     return r->schema == NULL ? KM_OK : km_sieve_end(&lane->sieve);
 }
 
-/* A server closes kept connections when it likes: that is no failure of the request, nor of the link. */
-static bool send_again(struct km_lane *lane, struct km_request *r)
+static const char *words(const struct km_lane *lane, int err, const struct km_fault *fault)
 {
-    bool repeatable = r->repeatable || (r->method != KM_POST && r->method != KM_PATCH);
-    if (!km_conn_stale(&lane->conn) || r->resent || !repeatable)
-        return false;
-    r->resent = true;
-    return km_conn_start(&lane->conn, &r->exchange, lane->client->loop->now_ms) == KM_OK;
+    if (fault != NULL && fault->code != 0)
+        return fault->text;
+    return err == KM_ERR_STATUS ? lane->status.message : km_strerror(err);
 }
 
-static void on_done(void *ctx, int err, const struct km_fault *fault)
+void kube_on_done(void *ctx, int err, const struct km_fault *fault)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
     struct km_client *client = lane->client;
-    struct km_fault own = {0};
-    if (err < 0 && send_again(lane, r))
+    if (err < 0 && kube_send_again(lane, r))
         return;
     err = verdict(lane, r, err);
-    if (err < 0 && (fault == NULL || fault->code == 0)) {
-        (void)km_fault_set(&own, err, "%s",
-                           err == KM_ERR_STATUS ? lane->status.message : km_strerror(err));
-        fault = &own;
-    }
+    km_fault_clear(&lane->fault);
+    if (err < 0)
+        (void)km_fault_set(&lane->fault, err, "%s", words(lane, err, fault));
     KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target),
          KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
          KM_I("milliseconds", client->loop->now_ms - r->started_ms));
@@ -213,105 +205,9 @@ static void on_done(void *ctx, int err, const struct km_fault *fault)
         note_link_success(client);
     else if (err != KM_ERR_CANCELED &&
              !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
-        note_link_failure(client, r, err, fault->text);
-    r->status = &lane->status;
-    r->fault = fault;
+        note_link_failure(client, r, err, lane->fault.text);
     lane->active = NULL;
-    r->lane = NULL;
-    r->on_done(r, err);
-    r->status = NULL;
-    r->fault = NULL;
-    start_next(lane);
-}
-
-/* ---- sending ---- */
-
-static void fill_exchange(struct km_lane *lane, struct km_request *r)
-{
-    struct km_client *client = lane->client;
-    int64_t now_ms = client->loop->now_ms;
-    int64_t timeout_ms = r->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : r->timeout_ms;
-    struct km_exchange *x = &r->exchange;
-    memset(x, 0, sizeof *x);
-    x->request.method = r->method;
-    x->request.target = km_slice_of(r->target);
-    x->request.host = km_slice_of(client->host_header);
-    x->request.accept = r->accept != NULL ? r->accept : KM_TYPE_JSON;
-    x->request.content_type = r->body.len > 0 ? r->content_type : NULL;
-    x->request.user_agent = client->user_agent;
-    x->request.bearer = kube_token(client, now_ms);
-    x->request.body = r->body;
-    x->deadline_ms = timeout_ms == KM_NEVER ? KM_NEVER : now_ms + timeout_ms;
-    x->head_deadline_ms = r->head_timeout_ms == 0 ? x->deadline_ms : now_ms + r->head_timeout_ms;
-    x->on_head = on_head;
-    x->on_body = on_body;
-    x->done = on_done;
-    x->ctx = r;
-}
-
-static void start_next(struct km_lane *lane)
-{
-    struct km_request *r = lane->waiting;
-    if (r == NULL || lane->active != NULL)
-        return;
-    lane->waiting = r->next;
-    r->next = NULL;
-    lane->active = r;
-    r->http_status = 0;
-    r->resent = false;
-    r->started_ms = lane->client->loop->now_ms;
-    lane->client->requests.value++;
-    fill_exchange(lane, r);
-    int err = km_conn_start(&lane->conn, &r->exchange, r->started_ms);
-    if (err == KM_OK)
-        return;
-    struct km_fault fault = {0};
-    (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)",
-                       km_strerror(err));
-    on_done(r, err, &fault);
-}
-
-int km_request_send(struct km_request *r, struct km_lane *lane)
-{
-    if (r->lane != NULL)
-        return KM_ERR_ARG;
-    r->lane = lane;
-    struct km_request **place = &lane->waiting;
-    while (*place != NULL && (*place)->priority <= r->priority)
-        place = &(*place)->next;
-    r->next = *place;
-    *place = r;
-    start_next(lane);
-    return KM_OK;
-}
-
-bool km_request_busy(const struct km_request *r)
-{
-    return r->lane != NULL;
-}
-
-void km_request_cancel(struct km_request *r)
-{
-    struct km_lane *lane = r->lane;
-    if (lane == NULL)
-        return;
-    if (lane->active == r) {
-        km_conn_abort(&lane->conn, KM_ERR_CANCELED, "given up by us", lane->client->loop->now_ms);
-        return;
-    }
-    for (struct km_request **place = &lane->waiting; *place != NULL; place = &(*place)->next) {
-        if (*place != r)
-            continue;
-        *place = r->next;
-        break;
-    }
-    r->lane = NULL;
-    r->on_done(r, KM_ERR_CANCELED);
-}
-
-void km_client_suspect(struct km_client *client, const char *why)
-{
-    client->suspects.value++;
-    for (uint16_t i = 0; i < client->lane_count; i++)
-        km_conn_abort(&client->lanes[i]->conn, KM_ERR_RESET, why, client->loop->now_ms);
+    if (!kube_retry(lane, r, err))
+        kube_finish(lane, r, err);
+    kube_start_next(lane);
 }

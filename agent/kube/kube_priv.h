@@ -12,4 +12,26 @@ int kube_token_init(struct km_client *client, struct km_fault *fault);
    is 50 s old; when that fails the old token stays. */
 struct km_slice kube_token(struct km_client *client, int64_t now_ms);
 
+/* ---- client.c: the exchange's callbacks; ctx is the request ---- */
+
+int kube_on_head(void *ctx, const struct km_http_parser *head);
+int kube_on_body(void *ctx, struct km_slice bytes);
+void kube_on_done(void *ctx, int err, const struct km_fault *fault);
+
+/* ---- warning.c ---- */
+
+/* Hands the head's warnings to the client's on_warning. */
+void kube_warnings(const struct km_client *client, const struct km_http_parser *head);
+
+/* ---- lane.c ---- */
+
+/* Starts what waits, when the lane is free and the rate limit lets it. */
+void kube_start_next(struct km_lane *lane);
+/* The request failed on a kept connection that was closed already, and goes out again on a new one. */
+bool kube_send_again(struct km_lane *lane, struct km_request *r);
+/* Another attempt was set up for later. */
+bool kube_retry(struct km_lane *lane, struct km_request *r, int err);
+/* Tells the caller. The request may be sent again from there. */
+void kube_finish(struct km_lane *lane, struct km_request *r, int err);
+
 #endif

@@ -437,7 +437,8 @@ static int read_credentials(const struct reader *r)
         err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
                         out->cert_file, &out->cert_line);
     if (err == KM_OK)
-        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file);
+        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file,
+                        &out->key_line);
     if (err != KM_OK)
         return err;
     if (out->cert.len > 0 && out->key.len == 0)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "net_priv.h"
 
 static const char *const methods[] = {
@@ -45,11 +47,29 @@ static bool is_host(struct km_slice host)
     return true;
 }
 
+/* Lines of "Name: value" CRLF, nothing after the last. */
+static bool are_lines(const char *text)
+{
+    while (text != NULL && *text != '\0') {
+        const char *end = strstr(text, "\r\n");
+        const char *colon = strchr(text, ':');
+
+        if (end == NULL || colon == NULL || colon == text || colon > end)
+            return false;
+        if (!is_clean((struct km_slice){text, (size_t)(end - text)}, true))
+            return false;
+        text = end + 2;
+    }
+    return true;
+}
+
 static bool is_valid(const struct km_http_request *r)
 {
     const char *const values[] = {r->accept, r->content_type, r->user_agent};
 
     if ((unsigned)r->method > KM_DELETE || !is_target(r->target) || !is_host(r->host))
+        return false;
+    if (!are_lines(r->extra))
         return false;
     if (r->bearer.len > 0 && !is_clean(r->bearer, false))
         return false;
@@ -86,6 +106,8 @@ static void put_head(struct km_buf *out, const struct km_http_request *r)
         km_buf_put_slice(out, r->bearer);
         km_buf_puts(out, "\r\n");
     }
+    if (r->extra != NULL)
+        km_buf_puts(out, r->extra);
     if (r->content_type != NULL)
         put_header(out, "Content-Type", km_slice_of(r->content_type));
     if (sends_body || r->body.len > 0) {

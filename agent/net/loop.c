@@ -10,6 +10,7 @@ void km_loop_init(struct km_loop *loop)
 {
     loop->conn_count = 0;
     loop->poll_failures = 0;
+    loop->turning = false;
     km_timers_init(&loop->timers, loop->timer_heap, CONFIG_KM_TIMER_COUNT);
     loop->now_ms = km_port_now_ms();
     conn_pool.used = 0;
@@ -64,6 +65,7 @@ void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
 {
     struct km_pollfd fds[CONFIG_KM_CONN_COUNT] = {{0}};
 
+    loop->turning = true;
     loop->now_ms = km_port_now_ms();
     wait_for_events(loop, fds, wait_ms(loop, max_wait_ms));
     loop->now_ms = km_port_now_ms();
@@ -79,4 +81,5 @@ void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
     }
     km_timers_run(&loop->timers, loop->now_ms);
     net_counters.timers_refused.value = loop->timers.refused;
+    loop->turning = false;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kubemote/km_quantity.h"
+#include "kubemote/km_scalar.h"
 #include "kubemote/km_yaml.h"
 
 /* Labels that the agent adds by itself: arch, os, hostname, region, exclude-from-external-load-balancers. */

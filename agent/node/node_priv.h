@@ -96,6 +96,8 @@ struct node_status {
     int64_t awaited_until_ms; /* our write is expected to show in the cache */
     int64_t facts_ms, version_ms, report_ms; /* when next */
     int64_t create_ms;                       /* a deleted Node is not made again before */
+    int64_t held_until_ms;                   /* the server asked for quiet until then */
+    uint32_t doubts; /* writes in a row that the server refused for want of the Node that we know */
     uint32_t recreations;
     uint32_t write_tokens; /* a budget, so that a war over a label can't load the server */
     int64_t tokens_ms;

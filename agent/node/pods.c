@@ -52,14 +52,14 @@ static void on_done(struct km_request *request, int err)
         finish(a, KM_DONE);
         return;
     }
-    if (err == KM_ERR_STATUS &&
-        (km_status_is_not_found(request->status) || km_status_is_conflict(request->status))) {
-        finish(a, KM_DONE);
-        return;
-    }
+    /* Gone, or another pod of that name by now: the watch will tell, and then there is nothing more to do. Until it does this
+       is a refusal like any other. */
     KM_V(1, "A pod's deletion could not be finished, trying again", KM_OBJ("pod", ns, name),
          KM_S("reason", request->fault->text));
-    finish(a, KM_BACK_OFF);
+    if (err == KM_ERR_STATUS)
+        agent_retry(&a->pod_ctl, a->finisher.key, request->status);
+    else
+        finish(a, KM_BACK_OFF);
 }
 
 void node_pods_reconcile(void *ctx, uint16_t key)

@@ -53,6 +53,14 @@ void node_event(struct agent *a, bool warning, const char *reason, const char *a
     km_recorder_event(&a->recorder, &self, warning, reason, action, note);
 }
 
+/* Edits by others put the key on the queue sooner: they must not shorten what the server asked for. */
+static void refused(struct agent *a, const struct km_status *status)
+{
+    int64_t after_s = status->retry_after_s > 60 ? 60 : status->retry_after_s;
+    a->status.held_until_ms = a->loop->now_ms + (after_s > 0 ? after_s * 1000 : 0);
+    agent_retry(&a->node_ctl, NODE_KEY, status);
+}
+
 static void trouble(struct agent *a, const char *what, const char *why)
 {
     if (!a->status.in_trouble)
@@ -164,6 +172,7 @@ static void note_written(struct agent *a, const char *before_rv)
     if (s->in_trouble)
         KM_INFO("The Node is written again", KM_S("node", a->config->node_name));
     s->in_trouble = false;
+    s->doubts = 0;
     s->written = true;
     s->writes.value++;
     s->report_ms = now_ms + km_rng_range(&a->rng, period_ms / 2, period_ms + period_ms / 2);
@@ -208,7 +217,7 @@ static void on_created(struct km_request *request, int err)
         return;
     }
     trouble(a, "The Node can't be registered, trying again", request->status->message);
-    agent_retry(&a->node_ctl, NODE_KEY, request->status);
+    refused(a, request->status);
 }
 
 static void create(struct agent *a)
@@ -270,6 +279,12 @@ void node_status_deleted(struct agent *a)
 
 /* ---- status ---- */
 
+/* Worth a new list: the 1st, 2nd, 4th, 8th ... time in a row. When lists don't help, more of them don't either. */
+static bool doubtful(uint32_t doubts)
+{
+    return (doubts & (doubts - 1)) == 0;
+}
+
 static void on_patched(struct km_request *request, int err)
 {
     struct agent *a = request->ctx;
@@ -283,12 +298,13 @@ static void on_patched(struct km_request *request, int err)
         finish(a, KM_BACK_OFF, 0);
         return;
     }
-    if (km_status_is_not_found(request->status) || km_status_is_conflict(request->status))
+    bool doubt = km_status_is_not_found(request->status) || km_status_is_conflict(request->status);
+    if (doubt && doubtful(++a->status.doubts))
         km_reflector_resync(&a->nodes.reflector,
                             "the server does not have the Node that the cache has");
-    else
+    if (!doubt || a->status.doubts > 2)
         trouble(a, "The Node's status can't be written, trying again", request->status->message);
-    agent_retry(&a->node_ctl, NODE_KEY, request->status);
+    refused(a, request->status);
 }
 
 static void on_duplicate_said(struct km_request *request, int err)
@@ -400,6 +416,8 @@ static void next_step(struct agent *a)
     const struct km_node *node = agent_node(a);
     if (a->stopping || a->silenced)
         finish(a, KM_DONE, 0);
+    else if (a->loop->now_ms < a->status.held_until_ms)
+        finish(a, KM_AGAIN_AFTER, a->status.held_until_ms - a->loop->now_ms);
     else if (node == NULL)
         reconcile_missing(a);
     else

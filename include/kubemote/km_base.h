@@ -204,9 +204,11 @@ void km_time_civil(int64_t unix_us, struct km_civil *out);
 void km_time_rfc3339(int64_t unix_us, char *out, size_t out_size);
 /* "2026-01-31T23:59:59.000000Z" (metav1.MicroTime). */
 void km_time_rfc3339_micro(int64_t unix_us, char *out, size_t out_size);
-/* Accepts any RFC 3339 date-time with offset; digits beyond microseconds are dropped. KM_OK or
-   KM_ERR_SYNTAX. */
+/* What metav1.Time accepts: RFC 3339 with capital T and Z, no leap seconds; a comma for the point and an hour of one digit
+   pass too. Digits beyond microseconds are dropped. KM_OK or KM_ERR_SYNTAX. */
 int km_time_parse(struct km_slice text, int64_t *unix_us);
+/* What metav1.MicroTime accepts: the same with six digits behind the point, no more and no less. */
+int km_time_parse_micro(struct km_slice text, int64_t *unix_us);
 
 /*
  * A pool's counters: how many of `size` are in use, the most there ever were, how often one was

@@ -9,7 +9,7 @@
 
 #include "km_node_config.h"
 #include "km_port.h"
-#include "km_quantity.h"
+#include "km_scalar.h"
 
 /* Where readings come from; a board may give its own. NULL fields and NULL itself mean the defaults. */
 struct km_fact_paths {

@@ -73,6 +73,7 @@ struct km_http_request {
     struct km_slice host;   /* Host header: name or [v6], :port when not the default */
     const char *accept, *content_type, *user_agent; /* NULL: header left out */
     struct km_slice bearer;                         /* empty: no Authorization */
+    const char *extra;    /* further header lines, each with CRLF, NULL = none */
     struct km_slice body; /* sent with Content-Length when there is one, or method has one */
 };
 
@@ -179,6 +180,7 @@ struct km_loop {
     struct km_timer *timer_heap[CONFIG_KM_TIMER_COUNT];
     int64_t now_ms;
     uint32_t poll_failures;
+    bool turning; /* inside km_loop_turn */
 };
 
 void km_loop_init(struct km_loop *loop);

@@ -76,6 +76,8 @@ void km_query(struct km_buf *out, const char *key, const char *value);
 void km_query_i64(struct km_buf *out, const char *key, int64_t value);
 
 #define KM_TYPE_JSON "application/json"
+#define KM_TYPE_JSON_PATCH "application/json-patch+json"
+#define KM_TYPE_APPLY "application/apply-patch+yaml" /* JSON is YAML */
 #define KM_TYPE_MERGE "application/merge-patch+json"
 #define KM_TYPE_STRATEGIC "application/strategic-merge-patch+json"
 #define KM_ACCEPT_META \
@@ -105,12 +107,18 @@ struct km_request {
     void (*on_open)(struct km_request *r); /* a 2xx head came; may be NULL */
     int (*on_text)(struct km_request *r, bool item, struct km_slice text,
                    bool overflow); /* see km_sieve_fn */
+    /* The bytes of a 2xx body as they come, when schema is NULL; may be NULL. A negative result ends the request with it. */
+    int (*on_bytes)(struct km_request *r, struct km_slice bytes);
+    uint8_t
+        retries; /* attempts left for answers that say when to come back (429, 5xx), and for a GET that was reset; counted
+                        down. client-go's default is 10 */
     /* Exactly once. KM_OK: 2xx and the whole body. KM_ERR_STATUS: read r->status. Else: the link, see r->fault. It may send
-       the same request again. */
+       the same request again. May be NULL. */
     void (*on_done)(struct km_request *r, int err);
     void *ctx;
 
-    /* Results. status and fault are valid during on_done only. */
+    /* Results. status and fault stay valid until the next request on that lane begins. */
+    int result; /* as on_done's err */
     uint16_t http_status;
     const struct km_status *status;
     const struct km_fault *fault;
@@ -119,6 +127,7 @@ struct km_request {
     /* Private. */
     struct km_lane *lane;
     struct km_request *next;
+    struct km_timer retry_timer;
     bool resent;
     struct km_exchange exchange;
 };
@@ -128,10 +137,12 @@ struct km_lane {
     struct km_client *client;
     struct km_conn conn;
     struct km_request *waiting, *active;
-    size_t object_bytes;     /* since the last whole object */
-    bool body_failed;        /* an error answer's body was no JSON */
-    int64_t retry_after_s;   /* of the error answer's head */
+    size_t object_bytes;  /* since the last whole object */
+    bool body_failed;     /* an error answer's body was no JSON */
+    bool has_retry_after; /* the error answer's head has Retry-After in seconds */
+    int64_t retry_after_s;
     struct km_status status; /* the error answer */
+    struct km_fault fault;   /* of the last request */
     struct km_sieve sieve;
     char window[CONFIG_KM_JSON_WINDOW_BYTES];
 };
@@ -148,10 +159,19 @@ struct km_client {
     bool token_failing; /* an episode of failing reads is under way: it was logged */
     struct km_lane *lanes[CONFIG_KM_CONN_COUNT];
     uint16_t lane_count;
+    const char *extra_headers; /* whole lines with CRLF for every request, NULL = none */
+    void (*on_warning)(
+        void *ctx,
+        struct km_slice text); /* text of a Warning header (code 299), still quoted characters
+                                                            resolved; may be NULL */
+    void *warning_ctx;
     bool link_down;       /* an episode of failing links is under way */
     int64_t link_down_ms; /* since when */
     uint32_t link_failures;
     struct km_counter requests, failures, hostile, suspects;
+    uint32_t qps, burst; /* of the rate limit, see km_client_limit */
+    int64_t tokens, tokens_ms;
+    struct km_timer token_timer;
 };
 
 /* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
@@ -159,6 +179,8 @@ int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                    struct km_loop *loop, struct km_fault *fault);
 /* Adds a connection. KM_ERR_FULL. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
+/* Bounds the rate of requests by a token bucket, full at first; watches take no token. qps 0, as after init: no limit. */
+void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst);
 /* Queues the request on the lane. KM_ERR_ARG when it is under way already. */
 int km_request_send(struct km_request *r, struct km_lane *lane);
 bool km_request_busy(const struct km_request *r);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mbedtls/psa_util.h>
 #include <mbedtls/ssl.h>
 #include <netinet/tcp.h>
 #include <poll.h>

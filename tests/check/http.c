@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "kubemote/km_http.h"
+#include "check.h"
 #include "sha256.h"
 
-/* argv[0] is the subcommand. */
-int check_http(int argc, char **argv);
+
+
 
 #define INTERIM_SIZE 16
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"kubemote.io/tests/cluster/plane"
+	"kubemote.io/tests/cluster/proxy"
 )
 
 // klogLine is a line as klog's own text format writes it: severity, date,
@@ -145,7 +146,7 @@ func TestLogSaysOneLinePerEpisode(t *testing.T) {
 	waitSettled(t, p, name)
 	for episode := 1; episode <= 2; episode++ {
 		check(t, door.SetRefuse(true))
-		door.CutAll(RST)
+		door.CutAll(proxy.RST)
 		time.Sleep(15 * time.Second)
 		check(t, door.SetRefuse(false))
 		waitRenewal(t, p, name, time.Now(), soon)

@@ -73,11 +73,11 @@ func (n *netns) ip(t *testing.T, args string) {
 }
 
 // door is a proxy that listens in the namespace and forwards to the plane.
-func (n *netns) door(t *testing.T, p *plane.Plane) *proxy.Proxy {
+func (n *netns) door(t *testing.T, p *plane.Plane, listen string) *proxy.Proxy {
 	t.Helper()
 	var door *proxy.Proxy
 	check(t, n.do(func() (err error) {
-		door, err = proxy.New("127.0.0.1:0", p.Addr())
+		door, err = proxy.New(listen, p.Addr())
 		return err
 	}))
 	t.Cleanup(door.Close)
@@ -92,9 +92,9 @@ func TestDualStackAddressesFollowTheMachine(t *testing.T) {
 	n := newNetns(t)
 	name := nodeName(t)
 	n.ip(t, "address add 192.0.2.77/24 dev left")
-	door := n.door(t, p)
+	door := n.door(t, p, "127.0.0.1:0")
 	a := start(t, p, options{
-		kubeconfig: nodeKubeconfig(t, p, name, plane.KubeconfigOptions{Server: "https://" + door.Addr()}),
+		kubeconfig: doorKubeconfig(t, p, name, door),
 		config:     "statusUpdateSeconds: 1\n",
 		launch:     func(cmd *exec.Cmd) error { return n.do(cmd.Start) },
 	})
@@ -142,9 +142,9 @@ func TestAddressOfDefaultRouteStandsFirst(t *testing.T) {
 	n.ip(t, "address add 192.0.2.5/24 dev left")
 	n.ip(t, "address add 198.51.100.9/24 dev right")
 	n.ip(t, "route add default via 198.51.100.1 dev right")
-	door := n.door(t, p)
+	door := n.door(t, p, "127.0.0.1:0")
 	start(t, p, options{
-		kubeconfig: nodeKubeconfig(t, p, name, plane.KubeconfigOptions{Server: "https://" + door.Addr()}),
+		kubeconfig: doorKubeconfig(t, p, name, door),
 		launch:     func(cmd *exec.Cmd) error { return n.do(cmd.Start) },
 	})
 	got := nodeAddresses(waitReady(t, p, name), corev1.NodeInternalIP)

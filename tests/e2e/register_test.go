@@ -112,7 +112,7 @@ func printedRow(t *testing.T, a *agent) {
 			return fmt.Errorf("printed %q", lines)
 		}
 		head, row := strings.Fields(lines[0]), strings.Fields(lines[1])
-		if strings.Join(head, " ") != "NAME STATUS ROLES AGE VERSION" || len(row) < 5 || row[0] != a.name || row[1] != "Ready" {
+		if strings.Join(head, " ") != "NAME STATUS AGE VERSION INTERNAL-IP KERNEL-VERSION" || len(row) < 5 || row[0] != a.name || row[1] != "Ready" {
 			return fmt.Errorf("printed %q", lines)
 		}
 		return nil

@@ -287,7 +287,9 @@ static void on_waited(void *ctx)
     while (*place != w)
         place = &(*place)->next;
     *place = w->next;
+    api.waited = true;
     handle_now(&w->rq, w->call);
+    api.waited = false;
     free_waiting(w);
 }
 

@@ -92,6 +92,7 @@ struct api {
     int64_t renewed_ms;                   /* the last renewal of the lease */
     int64_t requested_ms[API_CALL_COUNT]; /* the last of each */
     uint64_t rv, compacted;
+    bool waited; /* the request served now had to wait for delay_ms */
 };
 extern struct api api;
 

@@ -127,7 +127,7 @@ struct api_object *api_create(enum api_kind kind, const char *ns, const char *na
     struct api_object *o = calloc(1, sizeof *o);
     char text[64];
 
-    if (o == NULL)
+    if (o == NULL || api_find(kind, ns, name) != NULL)
         abort();
     o->kind = kind;
     o->doc = doc;

@@ -293,7 +293,7 @@ static void node_deleted(void)
 {
     api_delete(API_NODES, "", API_NODE);
     rig_run(roll(0, 60000));
-    if (chance(20))
+    if (chance(20) && api_node() == NULL)
         api_add_node("{\"kind\":\"Node\",\"apiVersion\":\"v1\"}");
 }
 
@@ -421,8 +421,8 @@ static void live_through(const struct accident *a, unsigned number, uint64_t see
 /* Somebody may change the Node while a write waits for its turn or travels. */
 static bool is_up_to_date(void)
 {
-    return strcmp(rig.agent->status.before_rv, doc_text(api_node(), "/metadata/resourceVersion")) ==
-           0;
+    return !api.waited && strcmp(rig.agent->status.before_rv,
+                                 doc_text(api_node(), "/metadata/resourceVersion")) == 0;
 }
 
 static void live(uint64_t seed, int64_t hours)

@@ -152,8 +152,14 @@ class Child:
         return not self.streams and self.process.poll() is not None
 
     def stop(self):
-        end_groups([self.process.pid] if self.process.poll() is None else [])
-        self.process.wait()
+        send(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            send(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        # Its own children, when it left some.
+        end_groups([self.process.pid])
         self.forget()
 
     def forget(self):

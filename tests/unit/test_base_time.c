@@ -83,14 +83,12 @@ static void test_parse(void **state)
 {
     (void)state;
     check_ok("1970-01-01T00:00:00Z", 0);
-    check_ok("1970-01-01t00:00:00z", 0);
     check_ok("1970-01-01T01:30:00+01:30", 0);
     check_ok("1969-12-31T16:00:00.5-08:00", SECOND / 2);
     check_ok("1970-01-01T00:00:00-00:00", 0);
+    check_ok("1970-01-01T1:00:00,5+01:00", SECOND / 2);
     check_ok("1970-01-01T00:00:00.1234567890123456789Z", 123456);
     check_ok("1985-04-12T23:20:50.52Z", 482196050 * SECOND + 520000);
-    check_ok("1990-12-31T23:59:60Z", 662688000 * SECOND);
-    check_ok("1990-12-31T15:59:60-08:00", 662688000 * SECOND);
     check_ok("1970-01-02T00:00:00+24:00", 0);
     check_ok("2000-02-29T00:00:00Z", 951782400 * SECOND);
     check_ok("0000-01-01T00:00:00Z", -719528 * DAY);
@@ -117,8 +115,12 @@ static void test_parse_refuses(void **state)
         "2026-01-31T23:59:61Z",
         "2026-01-30T23:59:60Z",
         "2026-01-31T12:59:60Z",
+        "2026-01-31t23:59:59Z",
+        "2026-01-31T23:59:59z",
+        "1990-12-31T23:59:60Z",
+        "1990-12-31T15:59:60-08:00",
+        "2026-01-31T:59:59Z",
         "2026-01-31T23:59:59.Z",
-        "2026-01-31T23:59:59,5Z",
         "2026-01-31T23:59:59Zx",
         "2026-01-31T23:59:59+0100",
         "2026-01-31T23:59:59+01",
@@ -146,6 +148,26 @@ static void test_parse_refuses(void **state)
                          KM_ERR_SYNTAX);
     }
     assert_true(out == 77);
+}
+
+static void test_parse_micro(void **state)
+{
+    static const char *const bad[] = {
+        "2026-01-31T23:59:59Z",         "2026-01-31T23:59:59.12345Z",  "2026-01-31T23:59:59.1234567Z",
+        "2026-01-31T23:59:59.-12345Z", "2026-01-31T23:59:59.+123456Z", "2026-01-31T23:59:59.",
+    };
+    int64_t out = 0;
+
+    (void)state;
+    assert_int_equal(km_time_parse_micro(km_slice_of("1970-01-01T00:00:01.234567Z"), &out), KM_OK);
+    assert_true(out == 1234567);
+    assert_int_equal(km_time_parse_micro(km_slice_of("1970-01-01T01:00:01,+34567+01:00"), &out),
+                     KM_OK);
+    assert_true(out == 1034567);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (km_time_parse_micro(km_slice_of(bad[i]), &out) != KM_ERR_SYNTAX)
+            fail_msg("%s", bad[i]);
+    }
 }
 
 static void check_corpus_case(const struct corpus_value *row)
@@ -186,7 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_day), cmocka_unit_test(test_text),
         cmocka_unit_test(test_parse),     cmocka_unit_test(test_parse_refuses),
-        cmocka_unit_test(test_corpus),
+        cmocka_unit_test(test_parse_micro), cmocka_unit_test(test_corpus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

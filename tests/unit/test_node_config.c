@@ -9,7 +9,7 @@
 #include "kubemote/km_facts.h"
 #include "kubemote/km_node_config.h"
 #include "kubemote/km_port.h"
-#include "kubemote/km_quantity.h"
+#include "kubemote/km_scalar.h"
 
 static struct km_node_config config;
 static struct km_fault fault;
@@ -148,7 +148,7 @@ static void test_all_keys(void **state)
 static void test_refuses(void **state)
 {
     static const char *const rows[][2] = {
-        {"nodename: a\n", "agent.yaml:3: unknown key \"nodename\""},
+        {"nodename: a\n", "agent.yaml:3: unknown key \"nodename\" (docs"},
         {"mode: companion\n", "agent.yaml:3: mode: \"companion\" is not supported in this version"},
         {"mode: device\n", "mode: \"device\" is not supported in this version"},
         {"mode: x\n", "mode: \"x\" is unknown"},

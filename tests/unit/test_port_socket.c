@@ -2,14 +2,19 @@
 #include "km_test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kubemote/km_port.h"
+#include "port/posix/sockets_priv.h"
 
 static int listen_on(struct km_addr *addr)
 {
@@ -73,20 +78,111 @@ static void test_addresses(void **state)
                      KM_ERR_SYNTAX);
 }
 
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+/* A dead link is noticed 45 s after its last byte, small writes leave at once, and no call waits. */
+static void test_options(void **state)
+{
+    struct km_addr addr;
+    int listener = listen_on(&addr), fd;
+
+    (void)state;
+    assert_int_equal(dial(&addr, &fd), KM_OK);
+    assert_true(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
+    assert_true(option(fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 15);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    assert_true((fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
+    km_socket_close(fd);
+    close(listener);
+}
+
+/* A server that takes no more connections: connecting neither waits nor claims to be done. */
+static void test_connect_does_not_wait(void **state)
+{
+    int fds[64], listener, err = KM_OK, count = 0;
+    struct km_addr addr;
+
+    (void)state;
+    listener = listen_on(&addr);
+    assert_int_equal(listen(listener, 0), 0);
+    while (count < 64 && err == KM_OK) {
+        struct km_pollfd poll_fd;
+
+        err = km_socket_connect(&fds[count], &addr);
+        assert_true(err == KM_OK || err == KM_AGAIN);
+        poll_fd = (struct km_pollfd){.fd = fds[count++], .want = KM_POLL_OUT};
+        (void)km_port_poll(&poll_fd, 1, 100);
+        err = km_socket_connected(poll_fd.fd);
+    }
+    assert_int_equal(err, KM_AGAIN);
+    while (count > 0)
+        km_socket_close(fds[--count]);
+    close(listener);
+}
+
+/* Without descriptors: an error, nothing half open, and all works again once there are some. */
+static void test_no_descriptors(void **state)
+{
+    struct rlimit was, none;
+    struct km_addr addr;
+    int listener = listen_on(&addr), fd, next = dup(0);
+    char text[8];
+
+    (void)state;
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    fd = 7;
+    assert_int_equal(km_socket_connect(&fd, &addr), KM_ERR_IO);
+    assert_int_equal(fd, -1);
+    assert_int_equal(km_port_file_read("/proc/self/stat", text, sizeof text), KM_ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_int_equal(dial(&addr, &fd), KM_OK);
+    km_socket_close(fd);
+    close(listener);
+}
+
+static void test_error_codes(void **state)
+{
+    static const struct {
+        int code, err;
+    } cases[] = {{EAGAIN, KM_AGAIN},
+                 {EINPROGRESS, KM_AGAIN},
+                 {EINTR, KM_AGAIN},
+                 {ECONNREFUSED, KM_ERR_REFUSED},
+                 {ECONNRESET, KM_ERR_RESET},
+                 {EPIPE, KM_ERR_RESET},
+                 {ETIMEDOUT, KM_ERR_TIMEOUT},
+                 {ENETUNREACH, KM_ERR_UNREACHABLE},
+                 {EHOSTUNREACH, KM_ERR_UNREACHABLE},
+                 {EMFILE, KM_ERR_IO},
+                 {ENOBUFS, KM_ERR_IO}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(km_socket_error(cases[i].code), cases[i].err);
+}
+
 static void test_talk(void **state)
 {
     struct km_addr addr;
-    int listener = listen_on(&addr), fd, peer, on = 0;
-    socklen_t len = sizeof on;
+    int listener = listen_on(&addr), fd, peer, on;
     char data[8];
 
     (void)state;
     assert_int_equal(dial(&addr, &fd), KM_OK);
     peer = accept(listener, NULL, NULL);
-    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
-    assert_true(on != 0);
-    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &on, &len), 0);
-    assert_int_equal(on, 15);
     assert_int_equal(km_socket_recv(fd, data, sizeof data), KM_AGAIN);
     assert_int_equal(km_socket_recv(fd, data, 0), 0);
     assert_int_equal(km_socket_send(fd, "", 0), 0);
@@ -173,6 +269,33 @@ static void test_signal(void **state)
     assert_int_equal(status, 0);
 }
 
+static void on_alarm(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* Any other signal ends a wait early and nothing else. In a child, as handlers stay. */
+static void test_interrupted(void **state)
+{
+    int status = 1;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        const struct itimerval soon = {.it_value = {.tv_usec = 50000},
+                                       .it_interval = {.tv_usec = 50000}};
+        struct sigaction action = {.sa_handler = on_alarm};
+
+        if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &soon, NULL) != 0)
+            _exit(2);
+        if (km_port_poll(NULL, 0, 60000) != 0)
+            _exit(3);
+        _exit(km_port_stop_requested() ? 4 : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void test_clock_and_entropy(void **state)
 {
     uint8_t a[64] = {0}, b[64] = {0};
@@ -188,10 +311,17 @@ static void test_clock_and_entropy(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_poll),
-        cmocka_unit_test(test_signal),    cmocka_unit_test(test_clock_and_entropy)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_addresses),
+                                       cmocka_unit_test(test_options),
+                                       cmocka_unit_test(test_connect_does_not_wait),
+                                       cmocka_unit_test(test_no_descriptors),
+                                       cmocka_unit_test(test_error_codes),
+                                       cmocka_unit_test(test_talk),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_poll),
+                                       cmocka_unit_test(test_signal),
+                                       cmocka_unit_test(test_interrupted),
+                                       cmocka_unit_test(test_clock_and_entropy)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,20 @@ func (p *Plane) stopAPIServer(grace time.Duration) {
 	p.apiServer.stop(grace)
 }
 
+// SetTLS changes the versions that the API server speaks, from its next start
+// on.
+func (p *Plane) SetTLS(min, max uint16) error {
+	p.steps.Lock()
+	defer p.steps.Unlock()
+	changed := p.opts
+	changed.TLSMin, changed.TLSMax = min, max
+	if err := changed.check(); err != nil {
+		return err
+	}
+	p.opts.TLSMin, p.opts.TLSMax = min, max
+	return nil
+}
+
 // RestartAPIServer stops it in good order and starts it again.
 func (p *Plane) RestartAPIServer(ctx context.Context) error {
 	p.StopAPIServer()

@@ -107,6 +107,14 @@ func (in *badInput) laidOut(t *testing.T, server string) string {
 	return dir
 }
 
+func (in *badInput) environment(dir string) []string {
+	var env []string
+	for _, entry := range in.env {
+		env = append(env, strings.ReplaceAll(entry, "DIR", dir))
+	}
+	return env
+}
+
 func (in *badInput) arguments(dir string) []string {
 	args := in.args
 	if args == nil {
@@ -181,10 +189,11 @@ func TestBadInput(t *testing.T) {
 			server := newDoors(t)
 			dir := in.laidOut(t, server.url())
 			before := listing(t, dir)
-			got := run(t, dir, in.env, true, binary, in.arguments(dir)...)
+			env := in.environment(dir)
+			got := run(t, dir, env, true, binary, in.arguments(dir)...)
 			// A machine under load may be late for reasons of its own.
 			for i := 0; i < 3 && got.took > 2*time.Second && got.code == 1; i++ {
-				got = run(t, dir, in.env, true, binary, in.arguments(dir)...)
+				got = run(t, dir, env, true, binary, in.arguments(dir)...)
 			}
 			in.judge(t, dir, got)
 			if after := listing(t, dir); after != before {

@@ -154,23 +154,24 @@ func edit(text, key, value string) string {
 	return out.String()
 }
 
-// after adds lines behind the line of a key, indented like it.
-func after(text, key string, lines ...string) string {
+// after adds lines behind the first line that begins with the words, indented
+// like it.
+func after(text, words string, lines ...string) string {
 	var out strings.Builder
 	done := false
 	for line := range strings.Lines(text) {
 		out.WriteString(line)
-		at := strings.Index(line, key+":")
-		if done || at < 0 || strings.Trim(line[:at], " ") != "" {
+		bare := strings.TrimLeft(line, " ")
+		if done || !strings.HasPrefix(bare, words) {
 			continue
 		}
 		done = true
 		for _, more := range lines {
-			out.WriteString(line[:at] + more + "\n")
+			out.WriteString(line[:len(line)-len(bare)] + more + "\n")
 		}
 	}
 	if !done {
-		panic("no " + key + " in the kubeconfig")
+		panic("no " + words + " in the kubeconfig")
 	}
 	return out.String()
 }

@@ -177,7 +177,7 @@ where
 {
     let (_reader, writer) = reflector::store();
     let config = watcher::Config::default().fields(&selector).streaming_lists();
-    let mut events = reflector(writer, watcher(api, config)).default_backoff().applied_objects().boxed();
+    let mut events = reflector(writer, watcher(api, config)).default_backoff().applied_objects().boxed_local();
     while events.next().await.is_some() {}
 }
 
