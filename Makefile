@@ -250,7 +250,7 @@ build/$1/kubemote: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),,-s)
 build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c))) \
-		$$(call libs_of,$1,net json base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
+		$$(call libs_of,$1,net json text base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/libkubemote.a: $$(call library_objects,$1)

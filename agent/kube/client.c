@@ -49,32 +49,40 @@ int km_lane_init(struct km_lane *lane, struct km_client *client, const char *nam
 
 /* ---- the link's episodes: one line when it breaks, one when it works again ---- */
 
-static void note_link_failure(struct km_client *client, const struct km_request *r, int err,
+static void note_link_failure(struct km_client *client, struct km_request *r, int err,
                               const char *why)
 {
     client->failures.value++;
     client->link_failures++;
     if (km_err_is_hostile(err))
         client->hostile.value++;
-    if (client->link_down) {
+    /* One kind of request may fail for hours while others work: that is one episode, too. */
+    bool known = client->link_down || r->failing == r->what;
+    if (!client->link_down)
+        client->link_down_ms = client->loop->now_ms;
+    client->link_down = true;
+    r->failing = r->what;
+    if (known) {
         KM_V(2, "Still no answer", KM_S("request", r->what), KM_S("reason", why),
              KM_U("failures", client->link_failures));
         return;
     }
-    client->link_down = true;
-    client->link_down_ms = client->loop->now_ms;
+    client->link_told = true;
     KM_ERROR("The API server can't be used, trying again with back-off", why,
              KM_S("request", r->what), KM_S("server", client->host_header));
 }
 
-static void note_link_success(struct km_client *client)
+static void note_link_success(struct km_client *client, struct km_request *r)
 {
-    if (!client->link_down)
+    if (r->failing == r->what)
+        r->failing = NULL;
+    client->link_down = false;
+    if (!client->link_told)
         return;
     KM_INFO("The API server answers again", KM_S("server", client->host_header),
             KM_U("failures", client->link_failures),
             KM_I("seconds", (client->loop->now_ms - client->link_down_ms) / 1000));
-    client->link_down = false;
+    client->link_told = false;
     client->link_failures = 0;
 }
 
@@ -202,7 +210,7 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
          KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
          KM_I("milliseconds", client->loop->now_ms - r->started_ms));
     if (err == KM_OK || err == KM_ERR_STATUS)
-        note_link_success(client);
+        note_link_success(client, r);
     else if (err != KM_ERR_CANCELED &&
              !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
         note_link_failure(client, r, err, lane->fault.text);

@@ -77,6 +77,7 @@ struct node_pods {
     struct km_buf body;
     char body_data[256];
     uint16_t key;
+    int64_t held_until_ms; /* the server asked for quiet until then */
     struct km_counter finished;
 };
 

@@ -56,6 +56,10 @@ static void on_done(struct km_request *request, int err)
        is a refusal like any other. */
     KM_V(1, "A pod's deletion could not be finished, trying again", KM_OBJ("pod", ns, name),
          KM_S("reason", request->fault->text));
+    if (err == KM_ERR_STATUS && request->status->retry_after_s > 0)
+        a->finisher.held_until_ms =
+            a->loop->now_ms +
+            (request->status->retry_after_s > 60 ? 60 : request->status->retry_after_s) * 1000;
     if (err == KM_ERR_STATUS)
         agent_retry(&a->pod_ctl, a->finisher.key, request->status);
     else
@@ -71,6 +75,10 @@ void node_pods_reconcile(void *ctx, uint16_t key)
     p->key = key;
     if (!must_finish(a, pod)) {
         finish(a, KM_DONE);
+        return;
+    }
+    if (a->loop->now_ms < p->held_until_ms) {
+        km_controller_finish(&a->pod_ctl, key, KM_AGAIN_AFTER, p->held_until_ms - a->loop->now_ms);
         return;
     }
     km_buf_init(&target, p->request.target, sizeof p->request.target);

@@ -129,6 +129,7 @@ struct km_request {
     struct km_request *next;
     struct km_timer retry_timer;
     bool resent;
+    const char *failing; /* the `what` that got no usable answer when it was sent last */
     struct km_exchange exchange;
 };
 
@@ -166,6 +167,7 @@ struct km_client {
                                                             resolved; may be NULL */
     void *warning_ctx;
     bool link_down;       /* an episode of failing links is under way */
+    bool link_told;       /* ... and it was logged */
     int64_t link_down_ms; /* since when */
     uint32_t link_failures;
     struct km_counter requests, failures, hostile, suspects;

@@ -58,10 +58,10 @@ static const char *or_else(const char *name, const char *words)
     return name != NULL ? name : words;
 }
 
-static int memory_fault(struct km_fault *fault)
+static int memory_fault(const char *name, struct km_fault *fault)
 {
     return km_fault_set(fault, KM_ERR_TLS_MEMORY,
-                        "the credentials need more than CONFIG_KM_TLS_ARENA_BYTES=%d",
+                        "%s: the credentials need more than CONFIG_KM_TLS_ARENA_BYTES=%d", name,
                         CONFIG_KM_TLS_ARENA_BYTES);
 }
 
@@ -126,7 +126,7 @@ static int load_ca(struct km_tls_gen *gen, const struct km_tls_creds *creds, str
 
     if (creds->ca.len > 0) {
         if (load_certificates(&gen->ca, creds->ca, &counts) != KM_OK)
-            return memory_fault(fault);
+            return memory_fault(or_else(creds->ca_name, "certificate authority"), fault);
         if (counts.kept == 0 && counts.skipped == 0)
             return km_fault_set(fault, KM_ERR_CONFIG, "%s: no certificate in PEM form",
                                 or_else(creds->ca_name, "certificate authority"));
@@ -176,14 +176,14 @@ static int load_key(struct km_tls_gen *gen, const struct km_tls_creds *creds,
                             "%s: the key is encrypted; kubemote takes plain keys only", name);
     code = decode(&pem, &der, &der_len);
     if (code == KM_ERR_TLS_MEMORY)
-        return memory_fault(fault);
+        return memory_fault(name, fault);
     if (code != KM_OK)
         return km_fault_set(fault, KM_ERR_CONFIG, "%s: the key is not base64", name);
     code = mbedtls_pk_parse_key(&gen->key, der, der_len, NULL, 0, km_tls_random, NULL);
     mbedtls_platform_zeroize(der, der_len);
     km_tls_free(der);
     if (km_tls_alloc_refused() != refused)
-        return memory_fault(fault);
+        return memory_fault(name, fault);
     if (code != 0)
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "%s: the key is not understood (-0x%04x); RSA up to 4096 bits, P-256, "
@@ -223,7 +223,7 @@ static int load_identity(struct km_tls_gen *gen, const struct km_tls_creds *cred
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "there is a client certificate but no client key");
     if (load_certificates(&gen->chain, creds->cert, &counts) != KM_OK)
-        return memory_fault(fault);
+        return memory_fault(name, fault);
     if (counts.kept == 0 || counts.skipped > 0)
         return counts.skipped > 0
                    ? km_fault_set(fault, KM_ERR_CONFIG,
@@ -241,7 +241,7 @@ static int load_identity(struct km_tls_gen *gen, const struct km_tls_creds *cred
         return err;
     if (mbedtls_pk_check_pair(&gen->chain.pk, &gen->key, km_tls_random, NULL) != 0) {
         if (km_tls_alloc_refused() != refused)
-            return memory_fault(fault);
+            return memory_fault(name, fault);
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "%s: client certificate and client key do not belong together",
                             or_else(creds->key_name, "client key"));
@@ -256,7 +256,7 @@ static int make_config(struct km_tls_gen *gen, struct km_fault *fault)
 
     if (mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                     MBEDTLS_SSL_PRESET_DEFAULT) != 0)
-        return memory_fault(fault);
+        return memory_fault("TLS", fault);
     mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_rng(conf, km_tls_random, NULL);
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
@@ -272,9 +272,9 @@ static int make_config(struct km_tls_gen *gen, struct km_fault *fault)
     else
         mbedtls_ssl_conf_ca_chain(conf, &gen->ca, NULL);
     if (mbedtls_ssl_conf_alpn_protocols(conf, alpn) != 0)
-        return memory_fault(fault);
+        return memory_fault("TLS", fault);
     if (gen->chain.version != 0 && mbedtls_ssl_conf_own_cert(conf, &gen->chain, &gen->key) != 0)
-        return memory_fault(fault);
+        return memory_fault("TLS", fault);
     return KM_OK;
 }
 

@@ -8,12 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kubemote/km_http.h"
 #include "check.h"
+#include "kubemote/km_http.h"
 #include "sha256.h"
-
-
-
 
 #define INTERIM_SIZE 16
 

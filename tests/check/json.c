@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "kubemote/km_json.h"
 
-int check_json(int argc, char **argv);
-int check_json_project(int argc, char **argv);
 
 #define WINDOW_SIZE (8u << 20)
 #define POINTER_COUNT 1024

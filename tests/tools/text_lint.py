@@ -8,7 +8,7 @@ import sys
 
 SKIP_FOLDERS = {"build", ".git"}
 # Files without room for a comment, or whose text is given from outside.
-NO_LICENSE_LINE = {"LICENSE", "VERSION", "go.mod", "go.sum", "defconfig"}
+NO_LICENSE_LINE = {"LICENSE", "VERSION", "go.mod", "go.sum", "Cargo.lock", "defconfig"}
 NO_LICENSE_LINE_ENDINGS = (".md", ".json", ".jsonl", ".pem", ".txt.golden", ".seed", ".bin", ".raw", ".csv")
 TABS_ALLOWED = ("Makefile", ".mk", "Kconfig", ".go", "go.mod", "go.sum", ".golden", ".editorconfig")
 

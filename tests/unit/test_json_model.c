@@ -142,8 +142,9 @@ static void add_key(const char *name)
     add_space();
     add("\"");
     for (; *name != '\0'; name++) {
-        (void)snprintf(escape, sizeof escape, below(40) == 0 && *name > 0 ? "\\u%04x" : "%c",
-                       (unsigned)*name);
+        unsigned char c = (unsigned char)*name;
+
+        (void)snprintf(escape, sizeof escape, below(40) == 0 && c < 0x80 ? "\\u%04x" : "%c", c);
         add(escape);
     }
     add("\"");

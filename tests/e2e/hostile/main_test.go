@@ -89,7 +89,7 @@ func thePlane(t *testing.T) *plane.Plane {
 	t.Helper()
 	theOne.once.Do(func() {
 		theOne.plane, theOne.err = plane.Start(context.Background(), plane.Options{
-			Keys: plane.P256, NoControllerManager: true,
+			Keys: plane.P256, NoControllerManager: true, TokenNodes: []string{"unauthorized"},
 		})
 	})
 	check(t, theOne.err)
