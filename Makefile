@@ -253,6 +253,11 @@ build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c)
 		$$(call libs_of,$1,net json text base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
+build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -432,10 +437,16 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance trace cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+
+trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
+	@$(TOOLS)/need.sh go
+	@mkdir -p build/trace
+	@cd tests/trace/go && CGO_ENABLED=0 $(GO) test -c -trimpath -o $(CURDIR)/build/trace/queue-trace-go .
+	@python3 -B tests/trace/differential.py build/linux/queue-trace build/trace/queue-trace-go
 
 cluster-program:
 	@$(TOOLS)/need.sh go

@@ -166,8 +166,7 @@ int km_json_walk_end(struct km_json_walk *w)
 
 /* ---- patterns ---- */
 
-/* The rest of path behind what the pattern matches, NULL when it does not. */
-static const char *match(const struct km_json_walk *w, const char *pattern)
+const char *km_json_walk_below(const struct km_json_walk *w, const char *pattern)
 {
     const char *path = w->path;
     if (w->path_cut)
@@ -187,11 +186,6 @@ static const char *match(const struct km_json_walk *w, const char *pattern)
 
 bool km_json_walk_at(const struct km_json_walk *w, const char *pattern)
 {
-    const char *rest = match(w, pattern);
+    const char *rest = km_json_walk_below(w, pattern);
     return rest != NULL && *rest == '\0';
-}
-
-bool km_json_walk_below(const struct km_json_walk *w, const char *pattern)
-{
-    return match(w, pattern) != NULL;
 }

@@ -185,7 +185,11 @@ static int verdict(struct km_lane *lane, const struct km_request *r, int err)
         return err;
     if (!is_success(r))
         return error_answer(lane, r);
-    return r->schema == NULL ? KM_OK : km_sieve_end(&lane->sieve);
+    if (r->schema == NULL)
+        return KM_OK;
+    err = km_sieve_end(&lane->sieve);
+    /* HTTP says that the body is whole, so what is missing was never sent. */
+    return err == KM_ERR_TRUNCATED && !r->stream ? KM_ERR_SYNTAX : err;
 }
 
 static const char *words(const struct km_lane *lane, int err, const struct km_fault *fault)
@@ -203,6 +207,8 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     if (err < 0 && kube_send_again(lane, r))
         return;
     err = verdict(lane, r, err);
+    if (km_err_is_hostile(err))
+        km_conn_abort(&lane->conn, err, "the answer can't be used", client->loop->now_ms);
     km_fault_clear(&lane->fault);
     if (err < 0)
         (void)km_fault_set(&lane->fault, err, "%s", words(lane, err, fault));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_json_table.h"
@@ -32,9 +33,8 @@ static const struct {
 void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method)
 {
     const char *reason = code >= 500 ? "InternalError" : "Unknown";
-    const char *message = code >= 500
-                              ? "an error on the server has prevented the request from succeeding"
-                              : "the server's answer has an unexpected code and no explanation";
+    const char *message =
+        code >= 500 ? "an error on the server has prevented the request from succeeding" : NULL;
     for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++) {
         if (generic[i].code != code)
             continue;
@@ -47,7 +47,11 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
     s->code = code;
     (void)km_slice_copy(km_slice_of("Failure"), s->status, sizeof s->status);
     (void)km_slice_copy(km_slice_of(reason), s->reason, sizeof s->reason);
-    (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
+    if (message != NULL)
+        (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
+    else
+        (void)snprintf(s->message, sizeof s->message,
+                       "the server answered with the code %u and no explanation", (unsigned)code);
 }
 
 /* The reasons that apimachinery knows; for any other the code decides. */

@@ -357,6 +357,8 @@ static const char *overdue(const struct km_conn *c, int64_t now_ms)
         return "took too long over the TLS handshake";
     if (now_ms < x->deadline_ms && (c->state >= KM_CONN_BODY || now_ms < x->head_deadline_ms))
         return NULL;
+    if (c->state == KM_CONN_HANDSHAKE)
+        return "did not finish the TLS handshake before the deadline of the request";
     if (c->state < KM_CONN_SEND)
         return "could not be connected before the deadline of the request";
     return c->state < KM_CONN_BODY ? "did not answer in time" : "did not finish its answer in time";

@@ -127,13 +127,25 @@ static void finish(struct agent *a, enum km_result result, int64_t after_ms)
     km_controller_finish(&a->lease_ctl, NODE_KEY, result, after_ms);
 }
 
+static void trouble(struct agent *a, const char *why, const char *reason)
+{
+    if (!a->lease.in_trouble)
+        KM_ERROR("The lease can't be renewed, trying again", why,
+                 KM_OBJ("lease", NAMESPACE, a->config->node_name), KM_S("reason", reason));
+    a->lease.in_trouble = true;
+}
+
 static void at_once(struct agent *a, enum lease_step step)
 {
-    a->lease.step = step;
-    if (++a->lease.tries > TRIES_AT_ONCE)
-        finish(a, KM_BACK_OFF, 0);
-    else
+    struct node_lease *l = &a->lease;
+    l->step = step;
+    if (l->tries <= TRIES_AT_ONCE) {
+        l->tries++;
         finish(a, KM_AGAIN_AFTER, 0);
+        return;
+    }
+    trouble(a, "others write it whenever this agent does", "Conflict");
+    finish(a, KM_BACK_OFF, 0);
 }
 
 static void answered(struct agent *a)
@@ -168,10 +180,7 @@ static void refused(struct agent *a, const struct km_status *status)
         at_once(a, LEASE_READ);
         return;
     }
-    if (!l->in_trouble)
-        KM_ERROR("The lease can't be renewed, trying again", status->message,
-                 KM_OBJ("lease", NAMESPACE, a->config->node_name), KM_S("reason", status->reason));
-    l->in_trouble = true;
+    trouble(a, status->message, status->reason);
     agent_retry(&a->lease_ctl, NODE_KEY, status);
 }
 

@@ -49,7 +49,8 @@ static void on_done(struct km_request *request, int err)
     if (err == KM_OK) {
         a->finisher.finished.value++;
         KM_INFO("Finished the deletion of a pod that was bound here", KM_OBJ("pod", ns, name));
-        finish(a, KM_DONE);
+        /* The watch tells that it is gone; should it not, the server is asked once more. */
+        finish(a, KM_BACK_OFF);
         return;
     }
     /* Gone, or another pod of that name by now: the watch will tell, and then there is nothing more to do. Until it does this

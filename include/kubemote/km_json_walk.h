@@ -52,7 +52,7 @@ int km_json_walk_feed(struct km_json_walk *walk, struct km_slice in);
 int km_json_walk_end(struct km_json_walk *walk);
 /* Whether the path is that pattern: an RFC 6901 pointer in which a segment of one star stands for any segment. */
 bool km_json_walk_at(const struct km_json_walk *walk, const char *pattern);
-/* As km_json_walk_at, for any place at or below the pattern's. */
-bool km_json_walk_below(const struct km_json_walk *walk, const char *pattern);
+/* For a place at or below the pattern's: what the path has behind it ("" at the place itself). Else NULL. */
+const char *km_json_walk_below(const struct km_json_walk *walk, const char *pattern);
 
 #endif

@@ -158,6 +158,10 @@ int km_port_file_read(const char *path, char *out, size_t size);
 int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t size);
 /* Writes to a temporary name in the same folder and renames: readers see the old or the new text, whole. */
 int km_port_file_replace(const char *path, const char *data, size_t len);
+/* Seconds since the file was written last, 0 for one from the future; KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int64_t km_port_file_age_s(const char *path);
+/* Makes a folder and those above it, for their owner alone. KM_OK too when it is there already. */
+int km_port_folder_make(const char *path);
 /* Writes to an open descriptor (1 or 2), all of it unless it fails. */
 int km_port_write(int fd, const char *data, size_t len);
 

@@ -128,3 +128,32 @@ int km_port_file_replace(const char *path, const char *data, size_t len)
         (void)unlink(temporary);
     return err;
 }
+
+int64_t km_port_file_age_s(const char *path)
+{
+    struct stat info;
+    int64_t age_s;
+
+    if (stat(path, &info) != 0)
+        return open_error();
+    age_s = km_port_wall_us() / 1000000 - (int64_t)info.st_mtime;
+    return age_s > 0 ? age_s : 0;
+}
+
+int km_port_folder_make(const char *path)
+{
+    char part[512];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof part)
+        return KM_ERR_TOO_LONG;
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return KM_ERR_IO;
+    }
+    return KM_OK;
+}

@@ -264,3 +264,15 @@ int32_t km_port_utc_offset(int64_t unix_us)
     (void)unix_us;
     return machine.utc_offset;
 }
+
+int64_t km_port_file_age_s(const char *path)
+{
+    (void)path;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_folder_make(const char *path)
+{
+    (void)path;
+    return KM_ERR_IO;
+}

@@ -290,8 +290,9 @@ func waitRenewal(t *testing.T, p *plane.Plane, name string, after time.Time, lim
 	return lease
 }
 
-// keepAlive renews the lease of a node that has no agent.
-func keepAlive(t *testing.T, p *plane.Plane, name string) {
+// keepAlive renews the lease of a node that has no agent, until the returned
+// function or the end of the test.
+func keepAlive(t *testing.T, p *plane.Plane, name string) (die func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	leases := p.Client().CoordinationV1().Leases(leaseNamespace)
@@ -314,10 +315,12 @@ func keepAlive(t *testing.T, p *plane.Plane, name string) {
 			leases.Patch(ctx, lease.Name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
 		}
 	}()
-	t.Cleanup(func() {
+	die = func() {
 		cancel()
 		<-ended
-	})
+	}
+	t.Cleanup(die)
+	return die
 }
 
 func quantity(text string) resource.Quantity { return resource.MustParse(text) }

@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +20,36 @@ import (
 	"kubemote.io/tests/cluster/plane"
 )
 
-// docs/CLUSTER.md says what a device does to a cluster; here stands one test
-// for each row of its table.
+// docs/CLUSTER.md says what a device does to a cluster; here stand the tests
+// that the rows of its table name.
+
+func TestClusterPageNamesItsTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs/CLUSTER.md"))
+	check(t, err)
+	source, err := os.ReadFile("defaults_test.go")
+	check(t, err)
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| effect") {
+			continue
+		}
+		rows++
+		names := regexp.MustCompile(`TestCluster\w+`).FindAllString(cells[len(cells)-1], -1)
+		if len(names) == 0 {
+			t.Errorf("a row without a test: %s", cells[0])
+		}
+		for _, name := range names {
+			if !strings.Contains(string(source), "func "+name+"(") {
+				t.Errorf("no such test: %s", name)
+			}
+		}
+	}
+	if rows < 7 {
+		t.Errorf("only %d rows were found", rows)
+	}
+}
 
 func podSpec(selector map[string]string, tolerations ...corev1.Toleration) corev1.PodSpec {
 	no := false
@@ -154,8 +185,9 @@ func TestClusterDaemonSetsPassByDevice(t *testing.T) {
 	})
 }
 
-// fakeWorker is a node that takes pods, for the scheduler alone.
-func fakeWorker(t *testing.T, p *plane.Plane, name string, labels map[string]string) {
+// fakeWorker is a node that takes pods, for the cluster's controllers alone. It
+// lives until the returned function or the end of the test.
+func fakeWorker(t *testing.T, p *plane.Plane, name string, labels map[string]string) (die func()) {
 	t.Helper()
 	labels[corev1.LabelHostname] = name
 	now := metav1.Now()
@@ -171,7 +203,7 @@ func fakeWorker(t *testing.T, p *plane.Plane, name string, labels map[string]str
 		},
 	}, metav1.CreateOptions{})
 	check(t, err)
-	keepAlive(t, p, name)
+	return keepAlive(t, p, name)
 }
 
 // spread makes a Deployment of four pods that must be spread over host names
@@ -272,6 +304,75 @@ func TestClusterDevicesHaveTheirOwnZone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the zone is for: three devices and a worker are dead. In a zone of their
+// own the devices do not count, and the worker's pods are evicted; in one zone
+// with them the controller takes the zone for cut off and evicts nothing.
+func TestClusterDeadDevicesDoNotStopEvictions(t *testing.T) {
+	t.Parallel()
+	p := theSharedPlane(t)
+	for _, c := range []struct {
+		name, config string
+		evicted      bool
+	}{
+		{"own-zone", "", true},
+		{"one-zone", "region: one-zone\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			name := nodeName(t)
+			region := func() map[string]string { return map[string]string{corev1.LabelTopologyRegion: c.name} }
+			fakeWorker(t, p, name+"-lives", region())
+			die := fakeWorker(t, p, name+"-dies", region())
+			devices := []string{name + "-1", name + "-2", name + "-3"}
+			killDevices(t, p, devices, c.config)
+			die()
+			waitReadyStatus(t, p, name+"-dies", corev1.ConditionUnknown, unknownWithin)
+			evicting := func() bool { return hasTaintEffect(getNode(t, p, name+"-dies"), corev1.TaintEffectNoExecute) }
+			if c.evicted {
+				eventually(t, 2*soon, "the eviction", func() error {
+					if !evicting() {
+						return fmt.Errorf("no NoExecute taint")
+					}
+					return nil
+				})
+				return
+			}
+			stays(t, 25*time.Second, "no eviction", func() error {
+				if evicting() {
+					return fmt.Errorf("a zone with devices evicts: the page on clusters says it does not")
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// killDevices starts agents, ends them as a power cut does and waits until the
+// cluster knows.
+func killDevices(t *testing.T, p *plane.Plane, names []string, config string) {
+	t.Helper()
+	var running []*agent
+	for _, name := range names {
+		running = append(running, start(t, p, options{name: name, config: config}))
+		waitReady(t, p, name)
+	}
+	for _, a := range running {
+		a.kill()
+	}
+	for _, name := range names {
+		waitReadyStatus(t, p, name, corev1.ConditionUnknown, unknownWithin)
+	}
+}
+
+func hasTaintEffect(node *corev1.Node, effect corev1.TaintEffect) bool {
+	for _, taint := range node.Spec.Taints {
+		if taint.Effect == effect {
+			return true
+		}
+	}
+	return false
 }
 
 // Row: load balancers take it as a back end.

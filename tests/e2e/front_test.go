@@ -30,6 +30,7 @@ type front struct {
 	asked   []*url.URL    // watches, in their order
 	ended   chan struct{} // closed: open watches end in good order
 	stalled chan struct{} // closed: open watches fall silent
+	stuck   string        // a method and the end of a path: such requests are never answered
 }
 
 func newFront(t *testing.T, p *plane.Plane, name string) *front {
@@ -52,6 +53,10 @@ func newFront(t *testing.T, p *plane.Plane, name string) *front {
 	}
 	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.note(r.URL)
+		if f.isStuck(r) {
+			<-r.Context().Done()
+			return
+		}
 		forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
@@ -69,6 +74,21 @@ func (f *front) note(u *url.URL) {
 	if isWatch(u) {
 		f.asked = append(f.asked, u)
 	}
+}
+
+// stick leaves the requests of a method for a path that ends so unanswered, as
+// a webhook that hangs does; "" frees the way.
+func (f *front) stick(method, pathEnd string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stuck = method + " " + pathEnd
+}
+
+func (f *front) isStuck(r *http.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	method, end, _ := strings.Cut(f.stuck, " ")
+	return end != "" && r.Method == method && strings.HasSuffix(r.URL.Path, end)
 }
 
 // wrap lets the end of a watch come from here.

@@ -131,6 +131,45 @@ func TestLeaseSurvivesOtherWriters(t *testing.T) {
 	}
 }
 
+// A write of the Node that hangs in the server holds the lease up for as long
+// as one write may take, not for as long as it hangs.
+func TestLeaseIsRenewedBesideAStuckWrite(t *testing.T) {
+	t.Parallel()
+	p := theSharedPlane(t)
+	name := nodeName(t)
+	f := newFront(t, p, name)
+	a := start(t, p, options{kubeconfig: f.kubeconfig(t, p, name)})
+	waitSettled(t, p, name)
+	waitLease(t, p, name)
+	times := renewals(t, p, name)
+	f.stick("PATCH", "/nodes/"+name+"/status")
+	patchNode(t, p, name, map[string]any{"metadata": map[string]any{"labels": map[string]any{"topology.kubernetes.io/region": "elsewhere"}}})
+	patchNode(t, p, name, map[string]any{"status": map[string]any{"capacity": map[string]string{"cpu": "77"}}}, "status")
+	waitRenewal(t, p, name, time.Now(), soon)
+	time.Sleep(50 * time.Second)
+	all := append([]time.Time(nil), times()...)
+	if len(all) < 3 {
+		t.Fatalf("%d renewals in a minute", len(all))
+	}
+	for i := 1; i < len(all); i++ {
+		// 10 s between two renewals, 10 s for the stuck write, and as much again
+		// for a machine under load. The lease lasts 40 s.
+		if gap := all[i].Sub(all[i-1]); gap > 30*time.Second {
+			t.Errorf("no renewal for %s", gap)
+		}
+	}
+	a.waitLine(soon, "can't be")
+	f.stick("", "")
+	eventually(t, 2*soon, "our status", func() error {
+		node, err := findNode(t, p, name)
+		if err == nil && node.Status.Capacity.Cpu().Value() == 77 {
+			err = fmt.Errorf("capacity %v", node.Status.Capacity)
+		}
+		return err
+	})
+	worksAgain(t, p, a, name, 2*soon)
+}
+
 // The lease goes with its Node.
 func TestLeaseIsCollectedWithTheNode(t *testing.T) {
 	t.Parallel()

@@ -217,6 +217,8 @@ func TestRestoredWhileCutOff(t *testing.T) {
 	check(t, err)
 	bindPods(t, p, name, "late", 4)
 	forward(t, p, 500)
+	// Both resources are known at a version that the restored store does not have.
+	patchNode(t, p, name, map[string]any{"metadata": map[string]any{"annotations": map[string]any{"example.com/late": "yes"}}})
 	bindPods(t, p, name, "latest", 1)
 	cachedPods(t, a, 8, soon)
 

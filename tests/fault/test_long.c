@@ -8,8 +8,8 @@
 
 #include "rig.h"
 
-#define SETTLE_MS 700000  /* a pod's last back-off alone may be five minutes */
-#define PODS_MAX 60       /* fewer than the table: more come and go in the middle */
+#define SETTLE_MS 700000   /* a pod's last back-off alone may be five minutes */
+#define PODS_MAX 60        /* fewer than the table: more come and go in the middle */
 #define REQUESTS_FLOOR 400 /* of one accident: queues, five tries at once, lists in pages */
 
 static struct km_rng dice;
@@ -206,10 +206,17 @@ static void refusals(void)
     static const struct {
         int code;
         const char *reason;
-    } codes[] = {{429, "TooManyRequests"}, {500, "InternalError"}, {503, "ServiceUnavailable"},
-                 {504, "Timeout"},         {403, "Forbidden"},     {401, "Unauthorized"},
-                 {409, "Conflict"},        {410, "Expired"},       {404, "NotFound"},
-                 {502, ""},                {301, ""}};
+    } codes[] = {{429, "TooManyRequests"},
+                 {500, "InternalError"},
+                 {503, "ServiceUnavailable"},
+                 {504, "Timeout"},
+                 {403, "Forbidden"},
+                 {401, "Unauthorized"},
+                 {409, "Conflict"},
+                 {410, "Expired"},
+                 {404, "NotFound"},
+                 {502, ""},
+                 {301, ""}};
     size_t n = (size_t)roll(0, sizeof codes / sizeof codes[0] - 1);
     unsigned times = chance(50) ? (unsigned)roll(1, 20) : UINT32_MAX;
     int after_s = chance(40) ? (int)roll(1, 90) : 0;
@@ -278,10 +285,11 @@ static void lost_answers(void)
 
 static void garbage_events(void)
 {
-    static const char *const lines[] = {
-        "{\"type\":\"ADDED\",\"object\":{}}\n", "<html>\n", "{\"type\":\"BOOKMARK\",\"object\":null}\n",
-        "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"9\"}}}\n",
-        "{\"type\":\"ADDED\",\"obj"};
+    static const char *const lines[] = {"{\"type\":\"ADDED\",\"object\":{}}\n", "<html>\n",
+                                        "{\"type\":\"BOOKMARK\",\"object\":null}\n",
+                                        "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":"
+                                        "\"x\",\"resourceVersion\":\"9\"}}}\n",
+                                        "{\"type\":\"ADDED\",\"obj"};
 
     api_send_raw(chance(50) ? API_NODES : API_PODS, lines[roll(0, 4)]);
     rig_run(roll(0, 60000));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operation strings of three bytes each, what, key and time, on the queue and on the model of it; the same
    keys as texts on a queue of free keys with room for half of them. */
+#include <stdbool.h>
 #include <stdlib.h>
 
 static void check(bool holds);

@@ -2,6 +2,7 @@
 """Each capacity in Kconfig: an int with a range that holds its default, a unit in the name, a help text that says what
 happens when it is full, which metric shows it and the smallest sane value; and each symbol is used, and each use is known."""
 import glob
+import os
 import re
 import sys
 
@@ -39,6 +40,20 @@ def capacity_faults(symbol, node):
         yield "help has no 'Smallest sane value'"
 
 
+def metric_faults():
+    """Each kubemote_… metric that a help text, the memory plan or a document names exists in the code."""
+    sources = glob.glob("agent/**/*.[ch]", recursive=True)
+    code = "".join(open(path).read() for path in sources)
+    known = set(re.findall(r'"(kubemote_[a-z0-9_]+)', code))
+    # Names that are put together: "kubemote_watch_%s_total".
+    patterns = [name.replace("%s", "[a-z]+") for name in re.findall(r'"(kubemote_[a-z0-9_]*%s[a-z0-9_]*)', code)]
+    for path in ["Kconfig", "agent/mem/memplan.def"] + sorted(glob.glob("docs/*.md")) + ["README.md"]:
+        for number, line in enumerate(open(path) if os.path.exists(path) else [], 1):
+            for name in re.findall(r"\bkubemote_[a-z0-9_]+", line):
+                if name not in known and not any(re.fullmatch(pattern, name) for pattern in patterns):
+                    yield f"{path}:{number}: no metric is called {name}"
+
+
 def faults(kconf, used):
     for warning in kconf.warnings:
         yield warning.strip()
@@ -51,6 +66,7 @@ def faults(kconf, used):
             problems.append("is used nowhere")
         for problem in problems:
             yield f"{node.filename}:{node.linenr}: {symbol.name} {problem}"
+    yield from metric_faults()
     for name, path in sorted(used.items()):
         if name not in kconf.syms or not kconf.syms[name].nodes:
             yield f"{path}: CONFIG_{name} is not in Kconfig"

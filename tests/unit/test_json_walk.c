@@ -167,7 +167,7 @@ static int on_look(void *ctx, const struct km_json_walk *w, enum km_walk_event e
     (void)ctx;
     (void)text;
     for (size_t i = 0; event == KM_WALK_SCALAR && i < sizeof looks / sizeof looks[0]; i++)
-        looks[i].hits += looks[i].below ? km_json_walk_below(w, looks[i].pattern)
+        looks[i].hits += looks[i].below ? (km_json_walk_below(w, looks[i].pattern) != NULL)
                                         : km_json_walk_at(w, looks[i].pattern);
     return KM_OK;
 }
