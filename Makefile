@@ -78,7 +78,7 @@ $(addprefix $(LIBYAML_DIR)/src/,$(LIBYAML_SOURCES)): | $(LIBYAML_STAMP) ;
 # cold code does not share pages with hot code.
 
 HOT_ROOMS := base json net kube cache queue watch control node log metrics text
-COLD_ROOMS := cli
+COLD_ROOMS := manifest cli
 ROOMS := $(HOT_ROOMS) $(COLD_ROOMS)
 LIB_ROOMS := base text json net kube cache queue watch control log metrics
 
@@ -110,7 +110,7 @@ MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
 YAML_INCLUDES := -isystem $(LIBYAML_DIR)/include
-source_flags = $(if $(filter port/mbedtls/%,$1),$(MBEDTLS_INCLUDES)) $(if $(filter agent/kube/yaml.c,$1),$(YAML_INCLUDES)) \
+source_flags = $(if $(filter port/mbedtls/%,$1),$(MBEDTLS_INCLUDES)) $(if $(filter agent/kube/yaml.c agent/manifest/yaml_json.c,$1),$(YAML_INCLUDES)) \
 	$(if $(filter agent/main.c,$1),-Iagent) \
 	$(if $(filter tests/%,$1),-I. $(MBEDTLS_INCLUDES) $(YAML_INCLUDES))
 
@@ -250,7 +250,7 @@ build/$1/kubemote: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),,-s)
 build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c))) \
-		$$(call libs_of,$1,net json text base) build/$1/lib/libkm_port_posix.a | $$($1_RUNTIME_STAMP)
+		$$(call libs_of,$1,manifest kube net json text base port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
@@ -397,14 +397,14 @@ fuzz: ## Each fuzz target for FUZZ_SECONDS (20)
 # --- memory, size and the shipped file ---------------------------------------------------------------------------------
 
 SHIPPING := linux arm64 armv7
-build_shipping = $(foreach b,$(SHIPPING),$(MAKE) -s -j2 BOARD=$b all &&) true;
+build_shipping = $(foreach b,$(SHIPPING),$(MAKE) -s -j2 BOARD=$b all || exit 1;)
 .PHONY: boards memplan size hardening reproducible lwip check-docs
 boards: ## Build every board that ships
 	@$(build_shipping) $(foreach b,$(SHIPPING),echo "ok $b: $$(stat -c %s build/$b/kubemote) bytes";)
 
 memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 writes docs/MEMORY.md)
 	@$(TOOLS)/need.sh memplan
-	@$(build_shipping) $(MAKE) -s -j2 stack-objects
+	@$(build_shipping) $(MAKE) -s -j2 stack-objects || exit 1
 	@python3 $(TOOLS)/memplan.py $(if $(UPDATE),--write,--check) docs/MEMORY.md --stack build/armv7-gcc $(SHIPPING)
 
 .PHONY: stack-objects
@@ -428,6 +428,8 @@ lwip: build/linux/include/km_config.h build/linux/include/km_version.h ## The so
 check-docs: $(VENV_STAMP) ## docs/CONFIG.md is up to date; links between documents hold; `make help` is complete
 	@$(PY) -B $(TOOLS)/kconfig.py docs build/CONFIG.md
 	@cmp build/CONFIG.md docs/CONFIG.md && echo "ok docs/CONFIG.md" || { echo "FAIL docs/CONFIG.md is stale: make config-docs"; exit 1; }
+	@$(TOOLS)/need.sh check
+	@$(MAKE) -s -j2 BOARD=linux all
 	@python3 -B $(TOOLS)/doc_lint.py
 
 # --- tests with other programs -----------------------------------------------------------------------------------------
@@ -440,7 +442,7 @@ CORPORA ?= ../shared/corpora
 .PHONY: conformance trace cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
-	@for judge in json http; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+	@for judge in json http scalars yaml; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

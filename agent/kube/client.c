@@ -28,6 +28,7 @@ int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                              sizeof status_nodes / sizeof status_nodes[0]);
     if (err != KM_OK)
         return km_fault_set(fault, err, "the Status schema does not fit its table");
+    client->status_schema = &status_schema;
     kube_endpoint_init(client);
     return kube_token_init(client, fault);
 }
@@ -96,9 +97,9 @@ static bool is_success(const struct km_request *r)
 static int status_text(void *ctx, bool item, struct km_slice text, bool overflow)
 {
     struct km_lane *lane = ctx;
-    void *dest[] = {&lane->status};
+    void *dest[] = {&lane->status, lane->client->status_more};
     (void)item;
-    if (overflow || km_json_decode(&status_schema, false, text, dest) != KM_OK)
+    if (overflow || km_json_decode(lane->client->status_schema, false, text, dest) != KM_OK)
         return KM_ERR_SYNTAX;
     return KM_OK;
 }
@@ -107,6 +108,7 @@ static int request_text(void *ctx, bool item, struct km_slice text, bool overflo
 {
     struct km_request *r = ctx;
     r->lane->object_bytes = 0;
+    r->lane->body_came = r->lane->body_came || !item;
     return r->on_text(r, item, text, overflow);
 }
 
@@ -127,6 +129,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     struct km_lane *lane = r->lane;
     r->http_status = head->status;
     lane->body_failed = false;
+    lane->body_came = false;
     lane->object_bytes = 0;
     kube_warnings(lane->client, head);
     if (is_success(r)) {
@@ -139,7 +142,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     }
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
-    km_sieve_init(&lane->sieve, &status_schema, false, lane->window, sizeof lane->window,
+    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window, sizeof lane->window,
                   status_text, lane);
     return KM_OK;
 }
@@ -188,8 +191,10 @@ static int verdict(struct km_lane *lane, const struct km_request *r, int err)
     if (r->schema == NULL)
         return KM_OK;
     err = km_sieve_end(&lane->sieve);
+    if (r->stream)
+        return err;
     /* HTTP says that the body is whole, so what is missing was never sent. */
-    return err == KM_ERR_TRUNCATED && !r->stream ? KM_ERR_SYNTAX : err;
+    return err == KM_ERR_TRUNCATED || !lane->body_came ? KM_ERR_SYNTAX : err;
 }
 
 static const char *words(const struct km_lane *lane, int err, const struct km_fault *fault)
@@ -215,9 +220,10 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target),
          KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
          KM_I("milliseconds", client->loop->now_ms - r->started_ms));
-    if (err == KM_OK || err == KM_ERR_STATUS)
+    bool mute = r->stream && err == KM_OK && !lane->body_came; /* says nothing about the server */
+    if ((err == KM_OK && !mute) || err == KM_ERR_STATUS)
         note_link_success(client, r);
-    else if (err != KM_ERR_CANCELED &&
+    else if (err != KM_OK && err != KM_ERR_CANCELED &&
              !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
         note_link_failure(client, r, err, lane->fault.text);
     lane->active = NULL;

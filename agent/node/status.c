@@ -339,16 +339,24 @@ static bool take_write_token(struct agent *a)
     return true;
 }
 
-/* Until our last write shows in the cache, a comparison with it would write the same again. */
+/*
+ * Until our last write shows in the cache, a comparison with it would write the same again, and from a picture that old would
+ * move transition times without a flip. A write that never shows means a watch that is deaf.
+ */
 static bool awaits_own_write(struct agent *a, const struct km_node *node)
 {
     struct node_status *s = &a->status;
-    if (a->loop->now_ms >= s->awaited_until_ms)
+    if (s->awaited_until_ms == 0)
         return false;
-    if (strcmp(node->f.rv, s->before_rv) == 0)
+    if (strcmp(node->f.rv, s->before_rv) != 0) {
+        s->awaited_until_ms = 0;
+        return false;
+    }
+    if (a->loop->now_ms < s->awaited_until_ms)
         return true;
     s->awaited_until_ms = 0;
-    return false;
+    km_reflector_resync(&a->nodes.reflector, "our own write does not show in the watch");
+    return true;
 }
 
 /*

@@ -16,24 +16,36 @@ static struct km_slice text_of(const struct km_keyqueue *kq, uint16_t slot)
     return (struct km_slice){kq->texts + (size_t)slot * kq->key_size, kq->lens[slot]};
 }
 
-static uint16_t *bucket_of(const struct km_keyqueue *kq, struct km_slice key)
+static uint16_t bucket_of(const struct km_keyqueue *kq, struct km_slice key)
 {
-    return &kq->buckets[km_hash(key, kq->seed) % slot_count(kq)];
+    return (uint16_t)((uint64_t)km_hash(key, kq->seed) * slot_count(kq) >> 32);
 }
 
 /* Number + 1, or NONE. */
-static uint16_t find(const struct km_keyqueue *kq, struct km_slice key)
+static uint16_t find_in(const struct km_keyqueue *kq, uint16_t bucket, struct km_slice key)
 {
-    uint16_t link = *bucket_of(kq, key);
+    uint16_t link = kq->buckets[bucket];
 
     while (link != NONE && !km_slice_eq(text_of(kq, (uint16_t)(link - 1u)), key))
         link = kq->chain[link - 1u];
     return link;
 }
 
+/* The bytes that get handed out lie in their slot: no search. */
+static uint16_t find(const struct km_keyqueue *kq, struct km_slice key)
+{
+    uintptr_t offset = (uintptr_t)key.ptr - (uintptr_t)kq->texts;
+    uintptr_t slot = offset / kq->key_size;
+
+    if (key.len > 0 && slot < slot_count(kq) && slot * kq->key_size == offset &&
+        kq->lens[slot] == key.len)
+        return (uint16_t)(slot + 1u);
+    return find_in(kq, bucket_of(kq, key), key);
+}
+
 static void give_back(struct km_keyqueue *kq, uint16_t slot)
 {
-    uint16_t *link = bucket_of(kq, text_of(kq, slot));
+    uint16_t *link = &kq->buckets[kq->homes[slot]];
 
     while (*link != slot + 1u)
         link = &kq->chain[*link - 1u];
@@ -65,30 +77,38 @@ static void make_room(struct km_keyqueue *kq)
     }
 }
 
+static void take_slot(struct km_keyqueue *kq, struct km_slice key, uint16_t bucket)
+{
+    uint16_t slot = (uint16_t)(kq->free - 1u);
+
+    kq->free = kq->chain[slot];
+    memcpy(kq->texts + (size_t)slot * kq->key_size, key.ptr, key.len);
+    kq->lens[slot] = (uint16_t)key.len;
+    kq->homes[slot] = bucket;
+    kq->chain[slot] = kq->buckets[bucket];
+    kq->buckets[bucket] = (uint16_t)(slot + 1u);
+    km_pool_take(&kq->pool, 1);
+}
+
 static int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
 {
-    uint16_t link, *bucket;
+    uint16_t link, bucket;
 
     if (key.len == 0)
         return KM_ERR_ARG;
     if (key.len > kq->key_size)
         return KM_ERR_TOO_LONG;
-    link = find(kq, key);
+    bucket = bucket_of(kq, key);
+    link = find_in(kq, bucket, key);
     if (link == NONE) {
         if (kq->free == NONE)
             make_room(kq);
-        if (kq->free == NONE) {
+        link = kq->free;
+        if (link == NONE) {
             km_pool_refuse(&kq->pool);
             return KM_ERR_FULL;
         }
-        link = kq->free;
-        kq->free = kq->chain[link - 1u];
-        bucket = bucket_of(kq, key);
-        memcpy(kq->texts + (size_t)(link - 1u) * kq->key_size, key.ptr, key.len);
-        kq->lens[link - 1u] = (uint16_t)key.len;
-        kq->chain[link - 1u] = *bucket;
-        *bucket = link;
-        km_pool_take(&kq->pool, 1);
+        take_slot(kq, key, bucket);
     }
     *slot = (uint16_t)(link - 1u);
     return KM_OK;

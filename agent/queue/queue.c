@@ -3,11 +3,16 @@
 
 #include "queue_priv.h"
 
+/* What a key is: */
+enum {
+    DIRTY = 1,     /* must be processed */
+    PROCESSING = 2 /* was taken and is not done */
+};
+
 void km_queue_init(struct km_queue *q)
 {
     km_ring_init(&q->ring, q->ring.items, q->ring.size);
-    memset(q->dirty, 0, sizeof q->dirty[0] * KM_BITMAP_WORDS((size_t)q->key_count));
-    memset(q->processing, 0, sizeof q->processing[0] * KM_BITMAP_WORDS((size_t)q->key_count));
+    memset(q->states, 0, q->key_count);
     memset(q->heap_pos, 0, sizeof q->heap_pos[0] * q->key_count);
     q->heap_count = 0;
     q->processing_count = 0;
@@ -22,17 +27,31 @@ void km_queue_init(struct km_queue *q)
 /* A key waits once, and once more for each double: there always is a place. */
 static void push(struct km_queue *q, uint16_t key)
 {
-    (void)km_ring_put(&q->ring, key);
+    uint32_t at = (uint32_t)q->ring.head + q->ring.count++;
+
+    q->ring.items[at >= q->ring.size ? at - q->ring.size : at] = key;
     KM_QUEUE_WAKE(q);
+}
+
+static uint16_t pop(struct km_queue *q)
+{
+    uint16_t key = q->ring.items[q->ring.head++];
+
+    if (q->ring.head == q->ring.size)
+        q->ring.head = 0;
+    q->ring.count--;
+    return key;
 }
 
 static void add(struct km_queue *q, uint16_t key)
 {
-    if (q->shutting_down || km_bit_get(q->dirty, key))
+    uint8_t before = q->states[key];
+
+    if (q->shutting_down || (before & DIRTY) != 0)
         return;
     km_queue_tell(q, KM_QUEUE_ADDED, key);
-    km_bit_set(q->dirty, key);
-    if (!km_bit_get(q->processing, key))
+    q->states[key] = before | DIRTY;
+    if (before == 0)
         push(q, key);
 }
 
@@ -44,38 +63,33 @@ static void advance(struct km_queue *q, int64_t now_ms)
 
 static int get(struct km_queue *q, uint16_t *key, int64_t now_ms)
 {
-    bool taken, dirty;
+    uint8_t before;
 
     advance(q, now_ms);
-    if (km_ring_take(&q->ring, key) != KM_OK)
+    if (q->ring.count == 0)
         return q->shutting_down ? KM_EOF : KM_AGAIN;
+    *key = pop(q);
     km_queue_tell(q, KM_QUEUE_TAKEN, *key);
-    taken = km_bit_get(q->processing, *key);
-    dirty = km_bit_get(q->dirty, *key);
-    if (taken || !dirty)
+    before = q->states[*key];
+    q->states[*key] = PROCESSING;
+    if (before != DIRTY)
         q->doubles--;
-    if (!taken)
+    if ((before & PROCESSING) == 0)
         q->processing_count++;
-    km_bit_set(q->processing, *key);
-    km_bit_clear(q->dirty, *key);
     return KM_OK;
 }
 
 static void done(struct km_queue *q, uint16_t key)
 {
-    bool taken = km_bit_get(q->processing, key);
+    uint8_t before = q->states[key];
 
     km_queue_tell(q, KM_QUEUE_FINISHED, key);
-    if (taken) {
-        km_bit_clear(q->processing, key);
-        q->processing_count--;
-    }
-    if (!km_bit_get(q->dirty, key)) {
-        if (q->processing_count == 0)
-            KM_QUEUE_WAKE(q); /* a drain may end */
+    q->states[key] = before & DIRTY;
+    if ((before & PROCESSING) != 0 && --q->processing_count == 0)
+        KM_QUEUE_WAKE(q); /* a drain may end */
+    if ((before & DIRTY) == 0)
         return;
-    }
-    if (!taken) {
+    if ((before & PROCESSING) == 0) {
         if (q->doubles >= q->ring.size - q->key_count)
             return;
         q->doubles++;
@@ -208,8 +222,7 @@ bool km_queue_busy(const struct km_queue *q, uint16_t key)
     if (key >= q->key_count)
         return false;
     KM_QUEUE_HOLD(q);
-    busy = km_bit_get(q->dirty, key) || km_bit_get(q->processing, key) || q->heap_pos[key] != 0 ||
-           doubled(q, key);
+    busy = q->states[key] != 0 || q->heap_pos[key] != 0 || doubled(q, key);
     KM_QUEUE_RELEASE(q);
     return busy;
 }

@@ -591,5 +591,5 @@ bool km_reflector_synced(const struct km_reflector *r)
 
 bool km_reflector_live(const struct km_reflector *r)
 {
-    return r->state == KM_WATCH_WATCHING;
+    return r->state == KM_WATCH_WATCHING && !r->resync_wanted;
 }

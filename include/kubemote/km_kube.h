@@ -140,6 +140,7 @@ struct km_lane {
     struct km_request *waiting, *active;
     size_t object_bytes;  /* since the last whole object */
     bool body_failed;     /* an error answer's body was no JSON */
+    bool body_came; /* a whole document */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */
@@ -160,6 +161,10 @@ struct km_client {
     bool token_failing; /* an episode of failing reads is under way: it was logged */
     struct km_lane *lanes[CONFIG_KM_CONN_COUNT];
     uint16_t lane_count;
+    /* Of error answers. A program that wants more of a Status than struct km_status has puts a schema of two parts here, the first
+       of km_kind_status, and a record of the second's kind. */
+    const struct km_schema *status_schema;
+    void *status_more;
     const char *extra_headers; /* whole lines with CRLF for every request, NULL = none */
     void (*on_warning)(
         void *ctx,

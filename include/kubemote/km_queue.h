@@ -180,13 +180,12 @@ struct km_queue {
     struct km_queue_metrics *metrics; /* NULL: nothing is measured */
     uint16_t key_count;
     uint16_t heap_count, processing_count;
-    uint16_t doubles;     /* keys in the ring by km_queue_done without km_queue_get */
-    struct km_ring ring;  /* waiting to be taken, in order; at least key_count places */
-    uint32_t *dirty;      /* must be processed */
-    uint32_t *processing; /* taken, not done */
-    uint16_t *heap;       /* keys with a delay, earliest first */
-    uint16_t *heap_pos;   /* 1-based place of a key in heap, 0 = none */
-    int64_t *due_ms;      /* of a key in heap */
+    uint16_t doubles;    /* keys in the ring by km_queue_done without km_queue_get */
+    struct km_ring ring; /* waiting to be taken, in order; at least key_count places */
+    uint8_t *states;     /* of each key: must be processed, is processed */
+    uint16_t *heap;      /* keys with a delay, earliest first */
+    uint16_t *heap_pos;  /* 1-based place of a key in heap, 0 = none */
+    int64_t *due_ms;     /* of a key in heap */
     bool shutting_down, draining;
 #ifdef CONFIG_KM_QUEUE_LOCK
     const struct km_queue_lock *lock; /* NULL: one thread only */
@@ -201,15 +200,13 @@ struct km_queue {
 #define KM_QUEUE_PLACES_DEFINE(id, keys_, places_, limiter_) \
     static uint16_t id##_ring[places_] KM_POOL_STORAGE(id##_ring), \
         id##_heap[keys_] KM_POOL_STORAGE(id##_heap), id##_pos[keys_] KM_POOL_STORAGE(id##_pos); \
-    static uint32_t id##_dirty[KM_BITMAP_WORDS(keys_)] KM_POOL_STORAGE(id##_dirty), \
-        id##_processing[KM_BITMAP_WORDS(keys_)] KM_POOL_STORAGE(id##_processing); \
+    static uint8_t id##_states[keys_] KM_POOL_STORAGE(id##_states); \
     static int64_t id##_due[keys_] KM_POOL_STORAGE(id##_due); \
     static struct km_queue id = {.name = #id, \
                                  .limiter = (limiter_), \
                                  .key_count = (keys_), \
                                  .ring = {.items = id##_ring, .size = (places_)}, \
-                                 .dirty = id##_dirty, \
-                                 .processing = id##_processing, \
+                                 .states = id##_states, \
                                  .heap = id##_heap, \
                                  .heap_pos = id##_pos, \
                                  .due_ms = id##_due}
@@ -288,6 +285,7 @@ struct km_keyqueue {
     char *texts;         /* key_size bytes per slot */
     uint16_t *lens;      /* 0 = free */
     uint16_t *chain;     /* the next slot + 1 of the same bucket, or of the free ones */
+    uint16_t *homes;     /* the bucket of each slot in use */
     uint16_t *buckets;   /* first slot + 1, one bucket per slot */
     uint16_t free, next; /* first free slot + 1; where to look for one that gives way */
     uint32_t seed;       /* of the hash */
@@ -302,12 +300,14 @@ struct km_keyqueue {
     static char id##_texts[(keys_) * (size_t)(key_size_)] KM_POOL_STORAGE(id##_texts); \
     static uint16_t id##_lens[keys_] KM_POOL_STORAGE(id##_lens), \
         id##_chain[keys_] KM_POOL_STORAGE(id##_chain), \
+        id##_homes[keys_] KM_POOL_STORAGE(id##_homes), \
         id##_buckets[keys_] KM_POOL_STORAGE(id##_buckets); \
     static struct km_keyqueue id = {.queue = &id##_slots, \
                                     .key_size = (key_size_), \
                                     .texts = id##_texts, \
                                     .lens = id##_lens, \
                                     .chain = id##_chain, \
+                                    .homes = id##_homes, \
                                     .buckets = id##_buckets, \
                                     .pool = {.name = #id, .size = (keys_)}}
 

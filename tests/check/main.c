@@ -28,7 +28,9 @@ static const struct {
      "canonical form; with --match true or false: does it select these labels"},
     {"fieldselector", check_fieldselector, "STRING [--match [FIELD=VALUE...]]",
      "canonical form; with --match true or false: does it select these fields"},
-    {"name", check_name, "STRING [--check KIND]", "the name itself when it is one; kinds:"},
+    {"name", check_name, "STRING [--check KIND]", "the name itself when it is one; kinds below"},
+    {"yaml", check_yaml, "FILE",
+     "the file's documents (YAML or JSON) as JSON, one a line, typed as sigs.k8s.io/yaml types them"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -51,6 +53,7 @@ static int help(FILE *to, int result)
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %s %s\n        %s\n", commands[i].name, commands[i].usage, commands[i].help);
+    fputs("  kinds of names:\n", to);
     for (unsigned kind = 0; kind < KM_NAME_KINDS; kind++)
         fprintf(to, "        %s%s\n", km_name_kind_word((enum km_name_kind)kind),
                 kind == KM_NAME_DNS1123_SUBDOMAIN ? " (when --check is not given)" : "");

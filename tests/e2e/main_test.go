@@ -110,7 +110,7 @@ func (s *sharedPlane) stop() {
 // many control planes of their own tests run: each takes up to 600 MB.
 var (
 	heavy  = make(chan struct{}, 1)
-	planes = make(chan struct{}, 4)
+	planes = make(chan struct{}, 8)
 )
 
 func take(t *testing.T, places chan struct{}) {

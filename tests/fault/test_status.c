@@ -370,8 +370,8 @@ static void refused_for_an_hour(void **state)
                said to be done, but is not, for each try. */
             rig_check_most(rig.log_lines,
                            call == API_NODE_WATCH || call == API_POD_WATCH || call == API_POD_DELETE
-                               ? 40
-                               : 10);
+                               ? 42
+                               : 12);
             if (call != API_LEASE_PATCH)
                 rig_check(api.went_unknown == 0);
             api_fail(API_ALL, 0, 0, "", 0);
@@ -379,7 +379,7 @@ static void refused_for_an_hour(void **state)
             rig_check_most(rig.log_lines,
                            call == API_NODE_WATCH || call == API_POD_WATCH || call == API_POD_DELETE
                                ? 44
-                               : 14);
+                               : 18);
             rig_end();
         }
     }

@@ -25,6 +25,7 @@ static void check(bool holds)
 }
 
 static int taken[MODEL_KEYS];
+static struct km_slice handed[MODEL_KEYS]; /* the queue's own bytes of a taken key */
 
 static struct km_slice text(int key)
 {
@@ -45,9 +46,10 @@ static void step_texts(unsigned what, int key, int64_t delay)
             for (key = 0; key < MODEL_KEYS && !km_slice_eq(got, text(key)); key++)
                 continue;
             check(key < MODEL_KEYS && taken[key]++ == 0);
+            handed[key] = got;
         }
     } else if (what < 70) {
-        km_keyqueue_done(&texts, text(key));
+        km_keyqueue_done(&texts, taken[key] > 0 && delay > 0 ? handed[key] : text(key));
         taken[key] = 0;
     } else if (what < 80) {
         (void)km_keyqueue_add_after(&texts, text(key), delay, model.now);

@@ -8,7 +8,7 @@ import sys
 
 import kconfiglib
 
-UNITS = ("_COUNT", "_BYTES", "_MS", "_S", "_DEPTH", "_READS", "_PERCENT")
+UNITS = ("_COUNT", "_BYTES", "_MS", "_S", "_SECONDS", "_DEPTH", "_READS", "_PERCENT")
 SOURCES = ["include/kubemote/*.h", "agent/*.c", "agent/*/*.[ch]", "agent/mem/*.def", "port/*/*.[ch]"]
 # Read by tools alone: `make memplan` compares them.
 TOOL_SYMBOLS = {"KM_STACK_BUDGET_BYTES", "KM_RAM_BUDGET_BYTES"}
@@ -49,7 +49,7 @@ def metric_faults():
     patterns = [name.replace("%s", "[a-z]+") for name in re.findall(r'"(kubemote_[a-z0-9_]*%s[a-z0-9_]*)', code)]
     for path in ["Kconfig", "agent/mem/memplan.def"] + sorted(glob.glob("docs/*.md")) + ["README.md"]:
         for number, line in enumerate(open(path) if os.path.exists(path) else [], 1):
-            for name in re.findall(r"\bkubemote_[a-z0-9_]+", line):
+            for name in re.findall(r"\bkubemote_[a-z0-9_]+\b(?!\.)", line):
                 if name not in known and not any(re.fullmatch(pattern, name) for pattern in patterns):
                     yield f"{path}:{number}: no metric is called {name}"
 

@@ -146,11 +146,17 @@ def document(rows, plans):
              "# Memory plan", "",
              "All memory of the agent that is not its code: static tables whose sizes stand in Kconfig (docs/CONFIG.md), read",
              "here from the link maps of the boards that ship. `count` is the Kconfig value, `each` the cost of one more.",
-             "What happens to a pool that is full is its policy; `kubemote_pool_refused_total` counts it. After start-up nothing",
-             "else is ever allocated. The stack comes on top: `make memplan` prints the deepest path.", ""]
+             "After start-up nothing else is ever allocated. Memory that was never touched is not resident: the start-up heap goes",
+             "back to the system at the seal, and of the TLS arena only what handshakes reach is used.", ""]
     lines += table(rows, plans)
-    lines += ["", "Budgets (`board/<name>/budget.mk`), static memory: " + ", ".join(
-        f"{plan.board} {kib(read_budget(plan.board)['RAM_BYTES'])} bytes" for plan in plans) + ".", ""]
+    lines += ["", "| board | static memory allowed | TLS arena and record slots, the most that TLS can ever take | stack allowed |", "|---|---|---|---|"]
+    for plan in plans:
+        budget = read_budget(plan.board)
+        tls = sum(plan.pools.get(name, 0) for name in ("tls_arena", "tls_in_slots", "tls_out_slots"))
+        lines.append(f"| {plan.board} | {kib(budget['RAM_BYTES'])} | {kib(tls)} | {kib(budget['STACK_BYTES'])} |")
+    lines += ["", "The highest use of the arena is `kubemote_tls_arena_max_bytes` of a running agent; `make soak` prints it for each kind of",
+              "certificate and fails when it grows. The deepest stack path, frame by frame, is printed by `make memplan`; it is",
+              "read from the call graph that gcc writes for the ARM code, so it moves a little with the compiler.", ""]
     return "\n".join(lines).replace(" |  |", " | |")
 
 

@@ -58,15 +58,27 @@ class Graph:
             match = re.match(r"(\S+?):(?:\s+(.*))?$", line)
             if match:
                 rows.append((match[1], (match[2] or "").split()))
+        self.faults_of = {}
         for caller in sorted(self.indirect):
+            faults = self.faults_of.setdefault(caller, [])
             targets = [pattern for name, patterns in rows if fnmatch.fnmatchcase(caller, name) for pattern in patterns]
             if not any(fnmatch.fnmatchcase(caller, name) for name, _ in rows):
-                self.faults.append(f"stack: {caller} calls through a pointer and is not in calls.txt")
+                faults.append(f"stack: {caller} calls through a pointer and is not in calls.txt")
             for pattern in targets:
                 found = fnmatch.filter(self.frames, pattern)
                 if not found:
-                    self.faults.append(f"stack: calls.txt: nothing is called {pattern} (of {caller})")
+                    faults.append(f"stack: calls.txt: nothing is called {pattern} (of {caller})")
                 self.calls.setdefault(caller, set()).update(found)
+
+    def judge(self, root):
+        """What is wrong with the table, of those callers that the program reaches: rooms hold more than it uses."""
+        reached, todo = set(), [root]
+        while todo:
+            name = todo.pop()
+            if name not in reached:
+                reached.add(name)
+                todo += self.calls.get(name, ())
+        self.faults = [fault for caller in sorted(reached & set(self.faults_of)) for fault in self.faults_of[caller]]
 
     def frame(self, name):
         return self.frames.get(name, LIBC_FRAMES.get(name.split(":")[-1], LIBC))
@@ -98,6 +110,7 @@ class Graph:
 def report(folder):
     """Prints the deepest path; returns its bytes and what is wrong with the table of calls."""
     graph = Graph(folder)
+    graph.judge("main")
     size, path = graph.worst("main")
     print(f"Stack (armv7, gcc -Os, thumb): the deepest path has {size:,} bytes:")
     for name in path:

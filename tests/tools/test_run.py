@@ -3,6 +3,7 @@
 
 Everything that a run starts inherits a mark in its environment, by which what was left behind is found.
 """
+import glob
 import os
 import pty
 import select
@@ -117,6 +118,20 @@ def interrupted_at(text):
     return test
 
 
+def manifests_hold(session):
+    """The API server takes the manifests that the project ships and those of the documents."""
+    session.wait_for(" Ready ")
+    kubectl = session.text.split("look with: ")[1].split(" get nodes")[0].split()
+    folder = os.path.join(session.home.name, "manifests")
+    os.makedirs(folder)
+    subprocess.run([sys.executable, "-B", "tests/tools/doc_lint.py", "--manifests", folder], check=True, stdout=subprocess.DEVNULL)
+    for path in sorted(glob.glob("docs/manifests/*.yaml")) + sorted(glob.glob(folder + "/*.yaml")):
+        done = subprocess.run(kubectl + ["apply", "-f", path], capture_output=True, text=True)
+        check(done.returncode == 0, f"{path}: {done.stderr}")
+    os.write(session.terminal, b"\x03")
+    check(session.end() == 0, "exit status")
+
+
 def terminated(session):
     session.wait_for(" Ready ")
     os.kill(session.find("run.py"), signal.SIGTERM)
@@ -165,6 +180,7 @@ def tests(folder):
     yield "make run FOR=15", ["FOR=15"], {}, ends_by_itself
     yield "Ctrl-C while the control plane starts", [], {}, interrupted_at("starting the API server")
     yield "Ctrl-C when Ready", [], {}, interrupted_at(" Ready ")
+    yield "manifests of the documents", [], {}, manifests_hold
     yield "SIGTERM when Ready", [], {}, terminated
     yield "SIGTERM to make while the control plane starts", [], {}, make_terminated
     yield "killed while the control plane starts", [], {}, killed("starting the API server")

@@ -8,7 +8,6 @@
  * Keys are any text without blanks. A line that is none of these gives "error", a key too many "full". Each
  * answer is written before the next line is waited for.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,13 +89,15 @@ static bool run_keyed(const char *what, struct km_slice key)
     return true;
 }
 
+/* Go's longest duration is 292 years. */
+#define MS_MAX INT64_C(1000000000000)
+
 static bool number(const char *text, int64_t *out)
 {
     char *end;
 
-    errno = 0;
     *out = strtoll(text, &end, 10);
-    return *text != '\0' && *end == '\0' && errno == 0;
+    return *text != '\0' && *end == '\0' && *out <= MS_MAX && *out >= -MS_MAX;
 }
 
 static void run(char *line)
@@ -105,7 +106,8 @@ static void run(char *line)
     int count = 0;
     int64_t ms;
 
-    for (char *word = strtok(line, " \t\r"); word != NULL && count < 4; word = strtok(NULL, " \t\r"))
+    for (char *word = strtok(line, " \t\r"); word != NULL && count < 4;
+         word = strtok(NULL, " \t\r"))
         words[count++] = word;
     if (count == 1 && run_bare(words[0]))
         return;

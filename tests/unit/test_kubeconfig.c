@@ -532,6 +532,11 @@ static void test_admin(void **state)
     assert_int_equal(config.key.ptr[config.key.len], 0);
     assert_int_equal(config.token.len, 0);
     assert_false(config.user_missing);
+    assert_false(config.creds_unused);
+    assert_string_equal(config.user, "admin");
+    assert_int_equal(config.key_line, config.cert_line + 1);
+    assert_true(config.ca_line > 0 && config.ca_line < config.user_line);
+    assert_true(config.user_line < config.cert_line);
 
     const char *key = config.key.ptr;
     km_kubeconfig_wipe_key(&config);
@@ -551,6 +556,7 @@ static void test_plain_http(void **state)
     assert_string_equal(config.ns, "work");
     assert_int_equal(config.ca.len + config.cert.len + config.key.len + config.token.len, 0);
     assert_string_equal(config.ca_file, "");
+    assert_true(config.creds_unused);
 }
 
 static void test_contexts(void **state)
@@ -690,6 +696,7 @@ static void test_tolerated(void **state)
     /* a user that is not there means no credentials */
     assert_int_equal(parse(build(SERVER, "{token: t}", "{cluster: k, user: nobody}"), NULL), KM_OK);
     assert_true(config.user_missing);
+    assert_string_equal(config.user, "nobody");
     assert_int_equal(config.token.len, 0);
     assert_int_equal(parse(build(SERVER, "{token: t}", "{cluster: k, user: ''}"), NULL), KM_OK);
     assert_false(config.user_missing);

@@ -95,10 +95,24 @@ static void test_addresses(void **state)
     assert_int_equal(km_port_addresses(addrs, 0), 0);
 }
 
+/* Text and constants that were given back are there again when they are needed. */
+static void test_trim(void **state)
+{
+    static const char text[] = "constants come back from the file";
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        km_port_trim();
+        assert_string_equal(text, "constants come back from the file");
+        assert_true(km_port_cpu_count() >= 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_machine), cmocka_unit_test(test_disk),
-                                       cmocka_unit_test(test_addresses)};
+                                       cmocka_unit_test(test_addresses),
+                                       cmocka_unit_test(test_trim)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,27 @@ static void test_read(void **state)
     assert_int_equal(km_port_file_read(path, text, sizeof text), 0);
 }
 
+/* A pipe that nobody writes to must not block; one that has a writer is read to its end. */
+static void test_pipes(void **state)
+{
+    char text[16], name[32];
+    int ends[2];
+
+    (void)state;
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 0);
+    unlink(path);
+    assert_int_equal(pipe(ends), 0);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
+    assert_int_equal(km_port_file_read(name, text, sizeof text), KM_ERR_IO);
+    assert_int_equal(write(ends[1], "late", 4), 4);
+    close(ends[1]);
+    assert_int_equal(km_port_file_read(name, text, sizeof text), 4);
+    assert_string_equal(text, "late");
+    close(ends[0]);
+}
+
 /* A link that lies where the temporary file goes must not be followed. */
 static void test_replace_beside_a_link(void **state)
 {
@@ -67,7 +88,7 @@ static void test_replace_beside_a_link(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_pipes),
                                        cmocka_unit_test(test_replace_beside_a_link)};
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

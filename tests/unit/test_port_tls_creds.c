@@ -127,6 +127,28 @@ static void test_refused(void **state)
     refused(pem_ca, many, pem_key, "does not fit CONFIG_KM_TLS_OUT_BYTES");
 }
 
+/* Words name the file or the field that the caller read the text from. */
+static void test_origins(void **state)
+{
+    struct km_tls_creds creds = {.ca = km_slice_of("nothing"),
+                                 .cert = km_slice_of(pem_client),
+                                 .key = km_slice_of(pem_other_key),
+                                 .ca_name = "a:7: ca",
+                                 .cert_name = "a:11: cert",
+                                 .key_name = "a:12: key"};
+    struct km_fault fault = {0};
+
+    (void)state;
+    assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
+    assert_string_equal(fault.text, "a:7: ca: no certificate in PEM form");
+    creds.ca = km_slice_of(pem_ca);
+    assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
+    assert_non_null(strstr(fault.text, "a:12: key: client certificate and client key do not"));
+    creds.cert = km_slice_of("nothing");
+    assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
+    assert_string_equal(fault.text, "a:11: cert: no certificate in PEM form");
+}
+
 /* Authorities that are not understood are left out, the others count. */
 static void test_mixed_authorities(void **state)
 {
@@ -277,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pem),
                                        cmocka_unit_test(test_accepted),
                                        cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_origins),
                                        cmocka_unit_test(test_mixed_authorities),
                                        cmocka_unit_test(test_many_authorities),
                                        cmocka_unit_test(test_roots),

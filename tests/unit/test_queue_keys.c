@@ -94,6 +94,32 @@ static void test_what_is_no_key(void **state)
     assert_int_equal(km_keyqueue_len(&keys), 2);
 }
 
+/* The bytes that were handed out name their key, and nothing else once it is gone. */
+static void test_handed_out_bytes(void **state)
+{
+    struct km_slice got;
+
+    (void)state;
+    km_keyqueue_init(&keys, 17);
+    (void)add("abcdef");
+    assert_int_equal(km_keyqueue_get(&keys, &got, 0), KM_OK);
+    km_keyqueue_done(&keys, (struct km_slice){got.ptr, 3});
+    km_keyqueue_done(&keys, (struct km_slice){got.ptr + 1, 5});
+    assert_int_equal(keys.pool.used, 1);
+    assert_true(km_keyqueue_add_rate_limited(&keys, got, 0) == 5);
+    km_keyqueue_forget(&keys, got);
+    km_keyqueue_advance(&keys, 5);
+    km_keyqueue_done(&keys, got);
+    assert_int_equal(km_keyqueue_get(&keys, &got, 0), KM_OK);
+    km_keyqueue_done(&keys, got);
+    assert_int_equal(keys.pool.used, 0);
+    km_keyqueue_done(&keys, got);
+    km_keyqueue_done(&keys, (struct km_slice){got.ptr, 0});
+    km_keyqueue_forget(&keys, (struct km_slice){got.ptr, 0});
+    assert_int_equal(keys.pool.used, 0);
+    assert_int_equal(add("x"), KM_OK);
+}
+
 static void test_full(void **state)
 {
     (void)state;
@@ -183,6 +209,9 @@ static struct km_slice name_of(uint16_t slot, char *out)
     return (struct km_slice){out, (size_t)len};
 }
 
+/* What get gave and was not done since. */
+static struct km_slice handed[MANY];
+
 static void step(struct km_rng *rng, int64_t now)
 {
     uint16_t slot = (uint16_t)(km_rng_u32(rng) % MANY), got = 0;
@@ -197,10 +226,13 @@ static void step(struct km_rng *rng, int64_t now)
     } else if (what < 5) {
         result = km_queue_get(&other, &got, now);
         assert_int_equal(km_keyqueue_get(&many, &out, now), result);
-        if (result == KM_OK)
+        if (result == KM_OK) {
             assert_true(km_slice_eq(out, name_of(got, want)));
+            handed[got] = out;
+        }
     } else if (what < 7) {
-        km_keyqueue_done(&many, name);
+        km_keyqueue_done(&many, handed[slot].len > 0 ? handed[slot] : name);
+        handed[slot].len = 0;
         km_queue_done(&other, slot);
     } else if (what < 8) {
         (void)km_keyqueue_add_after(&many, name, delay, now);
@@ -222,6 +254,7 @@ static void test_as_over_slots(void **state)
     (void)state;
     km_rng_seed(&rng, 5);
     for (uint32_t round = 0; round < 60; round++) {
+        memset(handed, 0, sizeof handed);
         km_keyqueue_init(&many, round);
         km_queue_init(&other);
         for (int64_t now = 0; now < 1000; now++) {
@@ -244,10 +277,10 @@ static void test_as_over_slots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_round),        cmocka_unit_test(test_delay_and_failures),
-        cmocka_unit_test(test_what_is_no_key),   cmocka_unit_test(test_full),
-        cmocka_unit_test(test_full_of_failures), cmocka_unit_test(test_shutdown),
-        cmocka_unit_test(test_as_over_slots),
+        cmocka_unit_test(test_one_round),      cmocka_unit_test(test_delay_and_failures),
+        cmocka_unit_test(test_what_is_no_key), cmocka_unit_test(test_handed_out_bytes),
+        cmocka_unit_test(test_full),           cmocka_unit_test(test_full_of_failures),
+        cmocka_unit_test(test_shutdown),       cmocka_unit_test(test_as_over_slots),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,8 +219,6 @@ func badCredentials(t *testing.T, c *credentials) []badInput {
 			want:    []string{"client-key", "DIR/client-key.pem", "is a directory"}, kubectl: refuses},
 		{name: "key file and data", kubeconfig: after(good, "client-key-data:", "client-key: kubeconfig"),
 			want: []string{"DIR/kubeconfig:1", "client-key"}, kubectl: refuses},
-		{name: "credentials too large", kubeconfig: set(ca, strings.Repeat(c.ca.certPEM, 42)),
-			want: []string{"DIR/kubeconfig:7", ca, "CONFIG_KM_TLS_ARENA_BYTES"}, kubectl: accepts},
 		{name: "CA file too large", kubeconfig: inFile(ca, "certificate-authority"),
 			files: map[string]string{"certificate-authority.pem": c.ca.certPEM + strings.Repeat("# more\n", 5000)},
 			want:  []string{"certificate-authority", "DIR/certificate-authority.pem", "CONFIG_KM_CRED_BYTES"}, kubectl: accepts},

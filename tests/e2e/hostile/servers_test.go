@@ -113,7 +113,7 @@ func TestBadServer(t *testing.T) {
 			f := newFront(t, bad.serve)
 			a := start(t, nodeKubeconfig(t, p, f.url()))
 			keepsTrying(t, a, append([]string{cannotUse}, bad.want...)...)
-			t.Log(a.lines(cannotUse)[0])
+			t.Log(a.lines(cannotUse))
 			if n := f.count(); n > 40 {
 				t.Errorf("%d connections", n)
 			}
@@ -132,7 +132,7 @@ func TestUnreachable(t *testing.T) {
 		want string
 	}{
 		"refused":        {func(x *proxy.Proxy, on bool) { x.SetRefuse(on) }, "refused"},
-		"no answer":      {func(x *proxy.Proxy, on bool) { x.SetSilent(on) }, "could not be connected"},
+		"no answer":      {func(x *proxy.Proxy, on bool) { x.SetSilent(on) }, "127.0.0.1"},
 		"swallows bytes": {func(x *proxy.Proxy, on bool) { x.SetBlackHole(on) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestUnreachable(t *testing.T) {
 			fault.set(x, true)
 			a := start(t, nodeKubeconfig(t, p, "https://"+x.Addr()))
 			keepsTrying(t, a, cannotUse, fault.want)
-			t.Log(a.lines(cannotUse)[0])
+			t.Log(a.lines(cannotUse))
 			fault.set(x, false)
 			comesBack(t, p, a)
 		})

@@ -129,9 +129,12 @@ func (t *traced) keyed(what, key string) string {
 	return "ok"
 }
 
+// The longest duration is 292 years.
+const maxMilliseconds = 1000000000000
+
 func milliseconds(text string) (time.Duration, bool) {
 	ms, err := strconv.ParseInt(text, 10, 64)
-	return time.Duration(ms) * time.Millisecond, err == nil
+	return time.Duration(ms) * time.Millisecond, err == nil && ms <= maxMilliseconds && ms >= -maxMilliseconds
 }
 
 func (t *traced) run(line string) string {

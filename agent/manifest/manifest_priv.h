@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MANIFEST_PRIV_H
+#define MANIFEST_PRIV_H
+
+#include "kubemote/km_manifest.h"
+
+/* The first document of a text that begins in line first_line of the file. */
+int manifest_yaml(const struct km_manifest *m, struct km_slice text, size_t first_line,
+                  struct km_slice *json, struct km_fault *fault);
+
+enum scalar_type {
+    SCALAR_STRING,
+    SCALAR_NULL,
+    SCALAR_TRUE,
+    SCALAR_FALSE,
+    SCALAR_INT,
+    SCALAR_FLOAT,
+    SCALAR_BINARY,
+    SCALAR_NO_JSON, /* infinite or not a number */
+    SCALAR_WRONG_TAG,
+};
+
+/* tag is NULL without one; number takes the JSON text of an INT or a FLOAT. A number too long for it is a string. */
+#define SCALAR_NUMBER_SIZE 512
+enum scalar_type scalar_resolve(const char *tag, struct km_slice text,
+                                char number[SCALAR_NUMBER_SIZE]);
+/* The key that a float stands for. False when it has too many digits. */
+bool scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE]);
+
+/* Appends a JSON string. */
+void json_put_string(struct km_buf *buf, struct km_slice text);
+/* The length of the JSON value at the start of a text that we wrote. */
+size_t json_value_len(struct km_slice text);
+
+#endif
