@@ -466,7 +466,8 @@ static void test_quantity(void **state)
         {"15Ei", 1, KM_OK, INT64_MAX}, /* the most that apimachinery keeps */
         {"7Ei", 1, KM_OK, UINT64_C(7) << 60},
         {"19E", 1, KM_ERR_TOO_LONG, 0},
-        {"1e19", 1, KM_ERR_TOO_LONG, 0},
+        {"1e19", 1, KM_OK, UINT64_C(10000000000000000000)},
+        {"1e20", 1, KM_ERR_TOO_LONG, 0},
         {"18446744073709551615", 1, KM_OK, UINT64_MAX},
         {"18446744073709551616", 1, KM_ERR_TOO_LONG, 0},
         {"1.0000000000000000001", 1, KM_OK, 2},
