@@ -12,11 +12,11 @@ struct reader {
     struct km_yaml doc;
     struct km_kubeconfig *out;
     struct km_fault *fault;
-    const char *paths; /* NULL: a text in memory */
-    bool many;         /* paths are several, split at ':' */
-    bool empty;        /* nothing in the files could be a configuration */
-    int open;          /* which file doc is, -1 for none */
-    char path[KM_KUBECONFIG_PATH_SIZE]; /* of that file */
+    const char *paths;                         /* NULL: a text in memory */
+    bool many;                                 /* paths are several, split at ':' */
+    bool empty;                                /* nothing in the files could be a configuration */
+    int open;                                  /* which file doc is, -1 for none */
+    char path[KM_KUBECONFIG_PATH_SIZE];        /* of that file */
     const struct km_yaml_node *cluster, *user; /* the maps behind the names, NULL: not there */
     char cluster_name[KM_KUBECONFIG_PATH_SIZE], user_name[KM_KUBECONFIG_PATH_SIZE];
 };
@@ -284,9 +284,9 @@ static int check_shape(struct reader *r)
     const struct km_yaml_node *root = r->doc.root, *clusters = km_yaml_get(root, "clusters");
 
     if (root == NULL)
-        return r->many ? KM_OK
-                       : km_yaml_error(&r->doc, NULL, r->fault,
-                                       "the file is empty, " KUBECONFIG_EMPTY);
+        return r->many
+                   ? KM_OK
+                   : km_yaml_error(&r->doc, NULL, r->fault, "the file is empty, " KUBECONFIG_EMPTY);
     if (root->kind != KM_YAML_MAP || (clusters != NULL && clusters->first != NULL) ||
         is_set(km_yaml_get(root, "current-context")))
         r->empty = false;
@@ -324,32 +324,35 @@ static int path_of(const struct reader *r, int file, char out[KM_KUBECONFIG_PATH
         return KM_EOF;
     if (km_slice_copy(path, out, KM_KUBECONFIG_PATH_SIZE) == KM_OK)
         return KM_OK;
-    return km_fault_set(r->fault, KM_ERR_CONFIG, r->many ? "KUBECONFIG: %s%s%d bytes"
-                                                         : "%s: %s%d bytes",
+    return km_fault_set(r->fault, KM_ERR_CONFIG,
+                        r->many ? "KUBECONFIG: %s%s%d bytes" : "%s: %s%d bytes",
                         r->many ? "" : km_path_tail(r->paths),
                         r->many ? "a path is longer than " : "the path is longer than ",
                         KM_KUBECONFIG_PATH_SIZE - 1);
 }
 
-/* Opens a file unless it is open. KM_EOF behind the last one, KM_ERR_NOT_FOUND when it does not exist. */
+/* Opens a file unless it is open. KM_EOF behind the last one: then the open one stays; KM_ERR_NOT_FOUND when it does not exist. */
 static int open_file(struct reader *r, int file)
 {
     if (file == r->open)
         return KM_OK;
     if (r->paths == NULL)
         return KM_EOF;
+    int err = path_of(r, file, r->path);
+    if (err == KM_EOF)
+        return err;
     km_yaml_close(&r->doc);
     r->open = -1;
-    int err = path_of(r, file, r->path);
     if (err != KM_OK)
         return err;
     /* A missing one among several is none. */
     struct km_fault missing = {0};
     err = km_yaml_load(&r->doc, r->path, KM_YAML_FIRST_DOCUMENT, &missing);
+    if (err == KM_ERR_NOT_FOUND && r->many)
+        return err;
+    r->empty = r->empty && (err == KM_OK || err == KM_ERR_NOT_FOUND);
     if (err != KM_OK)
-        return err == KM_ERR_NOT_FOUND && r->many
-                   ? err
-                   : km_fault_set(r->fault, err, "%s", missing.text);
+        return km_fault_set(r->fault, err, "%s", missing.text);
     r->open = file;
     return KM_OK;
 }
@@ -361,10 +364,10 @@ static int error_at(struct reader *r, struct place place, const char *what, cons
 
     (void)km_yaml_show(km_slice_of(name), show);
     if (place.line == 0)
-        return r->many ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what,
-                                      show, problem)
-                       : km_yaml_error(&r->doc, NULL, r->fault, "%s \"%s\" %s", what, show,
-                                       problem);
+        return r->many
+                   ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what, show,
+                                  problem)
+                   : km_yaml_error(&r->doc, NULL, r->fault, "%s \"%s\" %s", what, show, problem);
     if (open_file(r, place.file) != KM_OK)
         return KM_ERR_CONFIG;
     return km_fault_set(r->fault, KM_ERR_CONFIG, "%s:%lu: %s \"%s\" %s", km_path_tail(r->doc.name),
@@ -443,9 +446,9 @@ static int check_files(struct reader *r, struct place *named_at)
             return err;
         *named_at = (struct place){file, node->key_line};
     }
-    return found > 0 ? KM_OK
-                     : km_fault_set(r->fault, KM_ERR_NOT_FOUND,
-                                    "none of the files in KUBECONFIG exists");
+    return found > 0
+               ? KM_OK
+               : km_fault_set(r->fault, KM_ERR_NOT_FOUND, "none of the files in KUBECONFIG exists");
 }
 
 static int find_context(struct reader *r, struct place named_at,
@@ -456,10 +459,12 @@ static int find_context(struct reader *r, struct place named_at,
 
     if (name[0] == '\0')
         return r->many
-                   ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: " KUBECONFIG_EMPTY
-                                  ": current-context is not set, name a context")
+                   ? km_fault_set(r->fault, KM_ERR_CONFIG,
+                                  "KUBECONFIG: " KUBECONFIG_EMPTY
+                                  ": current-context is not set, choose a context (--context)")
                    : km_yaml_error(&r->doc, NULL, r->fault,
-                                   KUBECONFIG_EMPTY ": current-context is not set, name a context");
+                                   KUBECONFIG_EMPTY
+                                   ": current-context is not set, choose a context (--context)");
     int err = find_in_files(r, "contexts", name, &entry);
     if (err != KM_OK)
         return err;
@@ -522,6 +527,11 @@ static int find_user(struct reader *r, struct place named_at)
     int err = find_in_files(r, "users", r->user_name, &entry);
     r->user = km_yaml_get(entry, "user");
     r->out->user_missing = err == KM_OK && entry == NULL && named_at.line != 0;
+    r->out->user_line = named_at.line;
+    struct km_slice shown = km_slice_of(r->user_name);
+    if (shown.len >= sizeof r->out->user)
+        shown.len = sizeof r->out->user - 1;
+    (void)km_slice_copy(shown, r->out->user, sizeof r->out->user);
     return err;
 }
 
@@ -589,9 +599,10 @@ static int read_credentials(const struct reader *r)
     struct km_kubeconfig *out = r->out;
 
     int err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
-                        out->cert_file);
+                        out->cert_file, &out->cert_line);
     if (err == KM_OK)
-        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file);
+        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file,
+                        &out->key_line);
     if (err != KM_OK)
         return err;
     if (out->cert.len > 0 && out->key.len == 0)
@@ -602,6 +613,18 @@ static int read_credentials(const struct reader *r)
     return store_tokens(r);
 }
 
+static bool has_credentials(const struct reader *r)
+{
+    static const char *const keys[] = {"client-certificate", "client-certificate-data", "token",
+                                       "tokenFile"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (is_set(km_yaml_get(r->user, keys[i])))
+            return true;
+    }
+    return false;
+}
+
 static int read_cluster(struct reader *r, struct place named_at)
 {
     int err = find_cluster(r, named_at);
@@ -609,9 +632,12 @@ static int read_cluster(struct reader *r, struct place named_at)
         err = check_cluster(r);
     if (err == KM_OK)
         err = read_server(r);
+    if (err == KM_OK && !r->out->tls)
+        r->out->creds_unused = is_set(km_yaml_get(r->cluster, "certificate-authority")) ||
+                               is_set(km_yaml_get(r->cluster, "certificate-authority-data"));
     if (err == KM_OK && r->out->tls)
         err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
-                        &r->out->ca, r->out->ca_file);
+                        &r->out->ca, r->out->ca_file, &r->out->ca_line);
     return err;
 }
 
@@ -620,6 +646,8 @@ static int read_user(struct reader *r, struct place named_at)
     int err = find_user(r, named_at);
     if (err == KM_OK)
         err = check_user(r);
+    if (err == KM_OK && !r->out->tls)
+        r->out->creds_unused = r->out->creds_unused || has_credentials(r);
     if (err == KM_OK && r->out->tls)
         err = read_credentials(r);
     return err;
@@ -627,7 +655,7 @@ static int read_user(struct reader *r, struct place named_at)
 
 static int read_config(struct reader *r, const char *context)
 {
-    struct place context_at, cluster_at, user_at;
+    struct place context_at = {0}, cluster_at = {0}, user_at = {0};
     const struct km_yaml_node *node = NULL;
     int err = KM_OK;
 

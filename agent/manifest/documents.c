@@ -96,7 +96,8 @@ static size_t line_length(struct km_slice text)
 
 static bool is_separator(struct km_slice line)
 {
-    return line.len >= 3 && memcmp(line.ptr, "---", 3) == 0 && (line.len == 3 || is_blank(line.ptr[3]));
+    return line.len >= 3 && memcmp(line.ptr, "---", 3) == 0 &&
+           (line.len == 3 || is_blank(line.ptr[3]));
 }
 
 /* Something of the document stands on the separator's own line. */

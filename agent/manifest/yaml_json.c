@@ -16,11 +16,11 @@
 
 struct frame {
     bool map, key_seen;
-    bool merging;     /* the value to come goes into the map itself */
-    uint32_t first;   /* of the map's members in the list */
-    uint32_t start;   /* where the container's text begins */
-    uint16_t anchor;  /* 1-based, 0: none */
-    bool is_key;      /* of the map around it */
+    bool merging;    /* the value to come goes into the map itself */
+    uint32_t first;  /* of the map's members in the list */
+    uint32_t start;  /* where the container's text begins */
+    uint16_t anchor; /* 1-based, 0: none */
+    bool is_key;     /* of the map around it */
 };
 
 struct anchor {
@@ -324,7 +324,8 @@ static int put_scalar(struct converter *c, const yaml_event_t *event, bool as_ke
         if (type == SCALAR_FLOAT)
             scalar_float_key(number, key);
         if (type == SCALAR_INT && number[0] != '-' &&
-            (strlen(number) > 19 || (strlen(number) == 19 && strcmp(number, "9223372036854775807") > 0)))
+            (strlen(number) > 19 ||
+             (strlen(number) == 19 && strcmp(number, "9223372036854775807") > 0)))
             return fail(c, line, "expected a key, which is a string: put this number in quotes");
         json_put_string(&c->json, km_slice_of(type == SCALAR_FLOAT ? key : number));
         return KM_OK;
@@ -434,10 +435,8 @@ static int open_container(struct converter *c, const yaml_event_t *event, bool m
     int err = open_anchor(c, name, line, &anchor);
     if (err != KM_OK)
         return err;
-    c->frames[c->depth++] = (struct frame){.map = map,
-                                           .first = c->member_count,
-                                           .start = (uint32_t)c->json.len,
-                                           .anchor = anchor};
+    c->frames[c->depth++] = (struct frame){
+        .map = map, .first = c->member_count, .start = (uint32_t)c->json.len, .anchor = anchor};
     km_buf_putc(&c->json, map ? '{' : '[');
     return KM_OK;
 }
@@ -495,8 +494,7 @@ static int parser_error(const struct converter *c, const yaml_parser_t *parser)
         return fail(c, parser->mark.line, "%s", problem);
     if (parser->context != NULL)
         return fail(c, parser->problem_mark.line, "%s, %s that begins in line %lu", problem,
-                    parser->context,
-                    (unsigned long)(c->first_line + parser->context_mark.line));
+                    parser->context, (unsigned long)(c->first_line + parser->context_mark.line));
     return fail(c, parser->problem_mark.line, "%s", problem);
 }
 

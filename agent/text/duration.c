@@ -14,14 +14,9 @@ static const struct {
     const char *text;
     uint64_t ns;
 } units[] = {
-    {"ns", 1},
-    {"us", US},
-    {"\xc2\xb5s", US}, /* U+00B5, micro sign */
-    {"\xce\xbcs", US}, /* U+03BC, Greek mu */
-    {"ms", MS},
-    {"s", SECOND},
-    {"m", MINUTE},
-    {"h", HOUR},
+    {"ns", 1},         {"us", US},    {"\xc2\xb5s", US}, /* U+00B5, micro sign */
+    {"\xce\xbcs", US},                                   /* U+03BC, Greek mu */
+    {"ms", MS},        {"s", SECOND}, {"m", MINUTE},     {"h", HOUR},
 };
 
 static bool starts_with_digit(struct km_slice text)
@@ -71,7 +66,8 @@ static bool read_unit(struct km_slice *text, uint64_t *ns)
 {
     size_t len = 0;
 
-    while (len < text->len && text->ptr[len] != '.' && (text->ptr[len] < '0' || text->ptr[len] > '9'))
+    while (len < text->len && text->ptr[len] != '.' &&
+           (text->ptr[len] < '0' || text->ptr[len] > '9'))
         len++;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (!km_slice_eq_str((struct km_slice){text->ptr, len}, units[i].text))

@@ -6,7 +6,21 @@
 #include "text_priv.h"
 
 /* The lexer and the grammar of apimachinery's labels.Parse; its tokens are looked at once, so that none are stored. */
-enum token { END, WORD, IN, NOT_IN, COMMA, OPEN, CLOSE, NOT, EQUALS, DOUBLE_EQUALS, NOT_EQUALS, GREATER, LESS };
+enum token {
+    END,
+    WORD,
+    IN,
+    NOT_IN,
+    COMMA,
+    OPEN,
+    CLOSE,
+    NOT,
+    EQUALS,
+    DOUBLE_EQUALS,
+    NOT_EQUALS,
+    GREATER,
+    LESS
+};
 
 struct parser {
     struct km_slice rest; /* behind the current token */
@@ -297,9 +311,11 @@ static void put_term(struct km_buf *buf, const struct km_label_selector *s,
                      const struct km_label_term *term)
 {
     static const char *const signs[] = {
-        [KM_SELECT_EQUALS] = "=",   [KM_SELECT_DOUBLE_EQUALS] = "==", [KM_SELECT_NOT_EQUALS] = "!=",
-        [KM_SELECT_IN] = " in (",   [KM_SELECT_NOT_IN] = " notin (",  [KM_SELECT_EXISTS] = "",
-        [KM_SELECT_NOT_EXISTS] = "", [KM_SELECT_GREATER] = ">",       [KM_SELECT_LESS] = "<",
+        [KM_SELECT_EQUALS] = "=",        [KM_SELECT_DOUBLE_EQUALS] = "==",
+        [KM_SELECT_NOT_EQUALS] = "!=",   [KM_SELECT_IN] = " in (",
+        [KM_SELECT_NOT_IN] = " notin (", [KM_SELECT_EXISTS] = "",
+        [KM_SELECT_NOT_EXISTS] = "",     [KM_SELECT_GREATER] = ">",
+        [KM_SELECT_LESS] = "<",
     };
 
     if (term->op == KM_SELECT_NOT_EXISTS)

@@ -15,20 +15,23 @@ static const char not_empty[] = "must be non-empty";
 static const char not_dot[] = "must not be '.'";
 static const char not_dots[] = "must not be '..'";
 static const char not_dots_first[] = "must not start with '..'";
-static const char label_words[] =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-    "alphanumeric character (e.g. 'my-name', or '123-abc')";
-static const char subdomain_words[] =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'example.com')";
+static const char label_words[] = "a lowercase RFC 1123 label must consist of lower case "
+                                  "alphanumeric characters or '-', and must start and end with an "
+                                  "alphanumeric character (e.g. 'my-name', or '123-abc')";
+static const char subdomain_words[] = "a lowercase RFC 1123 subdomain must consist of lower case "
+                                      "alphanumeric characters, '-' or '.', and must start and end "
+                                      "with an alphanumeric character (e.g. 'example.com')";
 static const char dns1035_words[] =
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end "
     "with an alphanumeric character (e.g. 'my-name', or 'abc-123')";
 static const char qualified_words[] =
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character "
     "(e.g. 'MyName', or 'my.name', or '123-abc')";
 static const char label_value_words[] =
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with "
     "an alphanumeric character (e.g. 'MyValue', or 'my_value', or '12345')";
 
 /* ---- classes of characters ---- */
@@ -76,7 +79,8 @@ static bool all(struct km_slice text, bool (*is_member)(char), const char *also)
 /* all(), and the first and last character are members themselves. */
 static bool all_with_ends(struct km_slice text, bool (*is_member)(char), const char *inner)
 {
-    return all(text, is_member, inner) && is_member(text.ptr[0]) && is_member(text.ptr[text.len - 1]);
+    return all(text, is_member, inner) && is_member(text.ptr[0]) &&
+           is_member(text.ptr[text.len - 1]);
 }
 
 /* ---- DNS ---- */
@@ -138,7 +142,8 @@ static const char *subdomain_with_underscore(struct km_slice text)
         return too_long_253;
     return labels(text, is_label_with_underscore) > 0
                ? NULL
-               : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must "
+               : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+                 "characters, '_', '-' or '.', and must "
                  "start and end with an alphanumeric character (e.g. 'example.com')";
 }
 
@@ -149,7 +154,8 @@ static const char *wildcard(struct km_slice text)
     bool star = text.len > 2 && text.ptr[0] == '*' && text.ptr[1] == '.';
     return star && labels((struct km_slice){text.ptr + 2, text.len - 2}, is_label) > 0
                ? NULL
-               : "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain (e.g. "
+               : "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS "
+                 "subdomain (e.g. "
                  "'*.example.com')";
 }
 
@@ -214,13 +220,15 @@ static const char *qualified(struct km_slice text)
         return name_part(text);
     struct km_slice name = behind(text, at);
     if (slash(name) < name.len)
-        return "a valid label key is a name with an optional DNS subdomain prefix and one '/' (e.g. 'example.com/MyName')";
+        return "a valid label key is a name with an optional DNS subdomain prefix and one '/' "
+               "(e.g. 'example.com/MyName')";
     if (at == 0)
         return "prefix part must be non-empty";
     if (at > SUBDOMAIN_MAX)
         return "prefix part must be no more than 253 characters";
     if (subdomain((struct km_slice){text.ptr, at}) != NULL)
-        return "prefix part must be a lowercase RFC 1123 subdomain: lower case alphanumeric characters, '-' or '.', with an "
+        return "prefix part must be a lowercase RFC 1123 subdomain: lower case alphanumeric "
+               "characters, '-' or '.', with an "
                "alphanumeric character at both ends (e.g. 'example.com')";
     return name_part(name);
 }
@@ -246,7 +254,8 @@ static const char *config_map_key(struct km_slice text)
     if (text.len > SUBDOMAIN_MAX)
         return too_long_253;
     return all(text, is_alnum, "-_.") ? dots_first(text)
-                                      : "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+                                      : "a valid config key must consist of alphanumeric "
+                                        "characters, '-', '_' or '.' (e.g. "
                                         "'key.name', or 'KEY_NAME', or 'key-name')";
 }
 
@@ -254,7 +263,8 @@ static const char *env_var(struct km_slice text)
 {
     return all(text, is_alnum, "-_.") && !is_digit(text.ptr[0])
                ? dots_first(text)
-               : "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must "
+               : "a valid environment variable name must consist of alphabetic characters, digits, "
+                 "'_', '-', or '.', and must "
                  "not start with a digit (e.g. 'my.env-name', or 'MY_ENV.NAME', or 'MyEnvName1')";
 }
 
@@ -267,24 +277,25 @@ static const char *relaxed_env_var(struct km_slice text)
 {
     if (text.len == 0)
         return "environment variable name must be non-empty";
-    return all(text, is_env_char, "")
-               ? NULL
-               : "a valid environment variable name must consist only of printable ASCII characters other than '='";
+    return all(text, is_env_char, "") ? NULL
+                                      : "a valid environment variable name must consist only of "
+                                        "printable ASCII characters other than '='";
 }
 
 static const char *c_identifier(struct km_slice text)
 {
     return all(text, is_alnum, "_") && !is_digit(text.ptr[0])
                ? NULL
-               : "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
+               : "a valid C identifier must start with alphabetic character or '_', followed by a "
+                 "string of alphanumeric "
                  "characters or '_' (e.g. 'my_name', or 'MY_NAME', or 'MyName')";
 }
 
 static const char *http_header(struct km_slice text)
 {
-    return all(text, is_alnum, "-")
-               ? NULL
-               : "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name')";
+    return all(text, is_alnum, "-") ? NULL
+                                    : "a valid HTTP header must consist of alphanumeric characters "
+                                      "or '-' (e.g. 'X-Header-Name')";
 }
 
 static const char *percent(struct km_slice text)
@@ -292,7 +303,8 @@ static const char *percent(struct km_slice text)
     struct km_slice number = {text.ptr, text.len > 0 ? text.len - 1 : 0};
     return all(number, is_digit, "") && text.ptr[text.len - 1] == '%'
                ? NULL
-               : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%')";
+               : "a valid percent string must be a numeric string followed by an ending '%' (e.g. "
+                 "'1%', or '93%')";
 }
 
 static const char *port_name(struct km_slice text)

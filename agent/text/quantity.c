@@ -16,11 +16,11 @@ struct suffix {
 };
 
 static const struct suffix suffixes[] = {
-    {"", KM_DECIMAL_SI, 0},    {"n", KM_DECIMAL_SI, -9},  {"u", KM_DECIMAL_SI, -6},
-    {"m", KM_DECIMAL_SI, -3},  {"k", KM_DECIMAL_SI, 3},   {"M", KM_DECIMAL_SI, 6},
-    {"G", KM_DECIMAL_SI, 9},   {"T", KM_DECIMAL_SI, 12},  {"P", KM_DECIMAL_SI, 15},
-    {"E", KM_DECIMAL_SI, 18},  {"Ki", KM_BINARY_SI, 10},  {"Mi", KM_BINARY_SI, 20},
-    {"Gi", KM_BINARY_SI, 30},  {"Ti", KM_BINARY_SI, 40},  {"Pi", KM_BINARY_SI, 50},
+    {"", KM_DECIMAL_SI, 0},   {"n", KM_DECIMAL_SI, -9}, {"u", KM_DECIMAL_SI, -6},
+    {"m", KM_DECIMAL_SI, -3}, {"k", KM_DECIMAL_SI, 3},  {"M", KM_DECIMAL_SI, 6},
+    {"G", KM_DECIMAL_SI, 9},  {"T", KM_DECIMAL_SI, 12}, {"P", KM_DECIMAL_SI, 15},
+    {"E", KM_DECIMAL_SI, 18}, {"Ki", KM_BINARY_SI, 10}, {"Mi", KM_BINARY_SI, 20},
+    {"Gi", KM_BINARY_SI, 30}, {"Ti", KM_BINARY_SI, 40}, {"Pi", KM_BINARY_SI, 50},
     {"Ei", KM_BINARY_SI, 60},
 };
 
@@ -281,8 +281,7 @@ static bool is_beyond_int64(const struct km_quantity *q)
         whole.count = 19;
         whole.exponent = 0;
     }
-    return !to_u64(&whole, &value) || value > INT64_MAX ||
-           (value == INT64_MAX && q->exponent < 0);
+    return !to_u64(&whole, &value) || value > INT64_MAX || (value == INT64_MAX && q->exponent < 0);
 }
 
 static int shift(struct km_quantity *q, const struct parts *p)

@@ -26,7 +26,8 @@ struct km_quantity {
     uint16_t count;
     int64_t exponent;
     uint8_t digits[KM_QUANTITY_DIGITS]; /* 0 to 9, the highest first, which is not 0 */
-    struct km_slice kept; /* the parsed text, where that is the canonical form as it stands; or empty */
+    struct km_slice
+        kept; /* the parsed text, where that is the canonical form as it stands; or empty */
 };
 
 /*

@@ -16,7 +16,6 @@
 #include "check.h"
 #include "kubemote/km_json.h"
 
-
 #define WINDOW_SIZE (8u << 20)
 #define POINTER_COUNT 1024
 #define NODE_COUNT 8192

@@ -12,16 +12,20 @@ static const struct {
     const char *usage, *help;
 } commands[] = {
     {"json", check_json, "FILE [--cut SEED]",
-     "is the file one JSON text: {\"verdict\":\"accept\"} or {\"verdict\":\"reject\",\"offset\":N,\"error\":\"...\"}"},
+     "is the file one JSON text: {\"verdict\":\"accept\"} or "
+     "{\"verdict\":\"reject\",\"offset\":N,\"error\":\"...\"}"},
     {"json-project", check_json_project, "FILE [--cut SEED] POINTER...",
      "one JSON object: each pointer (RFC 6901) that is there, with its value as it stands"},
     {"http", check_http, "FILE --method METHOD [--cut SEED]",
-     "the bytes of a connection's server side as one response: status, interim, headers, body_len, body_sha256, reusable, "
+     "the bytes of a connection's server side as one response: status, interim, headers, body_len, "
+     "body_sha256, reusable, "
      "leftover; or {\"error\":\"...\"}"},
     {"quantity", check_quantity, "STRING [--scale N | --compare STRING]",
-     "canonical form; with --scale its value in units of 1/N (1, 1000, ...), rounded up; with --compare -1, 0 or 1"},
+     "canonical form; with --scale its value in units of 1/N (1, 1000, ...), rounded up; with "
+     "--compare -1, 0 or 1"},
     {"duration", check_duration, "STRING [--human | --short]",
-     "canonical form of a Go duration (metav1.Duration); --human as in kubectl's column AGE, --short in one unit"},
+     "canonical form of a Go duration (metav1.Duration); --human as in kubectl's column AGE, "
+     "--short in one unit"},
     {"time", check_time, "STRING [--micro]",
      "canonical form of a metav1.Time, or of a metav1.MicroTime; null for the zero time"},
     {"labelselector", check_labelselector, "STRING [--match [KEY=VALUE...]]",
@@ -30,7 +34,11 @@ static const struct {
      "canonical form; with --match true or false: does it select these fields"},
     {"name", check_name, "STRING [--check KIND]", "the name itself when it is one; kinds below"},
     {"yaml", check_yaml, "FILE",
-     "the file's documents (YAML or JSON) as JSON, one a line, typed as sigs.k8s.io/yaml types them"},
+     "the file's documents (YAML or JSON) as JSON, one a line, typed as sigs.k8s.io/yaml types "
+     "them"},
+    {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--context CONTEXT]",
+     "the settings of the current context or of CONTEXT as one JSON object, secrets included; "
+     "several files are merged"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -46,11 +54,14 @@ int check_usage(const char *name)
 
 static int help(FILE *to, int result)
 {
-    fputs("kubemote-check shows what kubemote's own parsers make of a file or a string.\n"
-          "Exit 0: accepted, 1: refused, 2: wrong usage. A refused STRING or FILE has its reason on standard error,\n"
-          "except with json and http, which print it. --cut feeds the file in pieces: byte by byte with seed 0, cut at\n"
-          "random with another seed; the answer must not change. A STRING may begin with a dash.\n\n",
-          to);
+    fputs(
+        "kubemote-check shows what kubemote's own parsers make of a file or a string.\n"
+        "Exit 0: accepted, 1: refused, 2: wrong usage. A refused STRING or FILE has its reason on "
+        "standard error,\n"
+        "except with json and http, which print it. --cut feeds the file in pieces: byte by byte "
+        "with seed 0, cut at\n"
+        "random with another seed; the answer must not change. A STRING may begin with a dash.\n\n",
+        to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %s %s\n        %s\n", commands[i].name, commands[i].usage, commands[i].help);
     fputs("  kinds of names:\n", to);

@@ -16,9 +16,9 @@ static char out[OUT_SIZE];
 static int refuse(const char *what, int err, const char *why)
 {
     fprintf(stderr, "kubemote-check: %s: %s\n", what,
-            why != NULL && why[0] != '\0'  ? why
-            : err == KM_ERR_SYNTAX ? "malformed"
-                                   : km_strerror(err));
+            why != NULL && why[0] != '\0' ? why
+            : err == KM_ERR_SYNTAX        ? "malformed"
+                                          : km_strerror(err));
     return 1;
 }
 
@@ -82,7 +82,8 @@ int check_duration(int argc, char **argv)
         return check_usage("duration");
     int err = km_duration_parse(km_slice_of(argv[1]), &ns);
     if (err != KM_OK)
-        return refuse("duration", err, "expected numbers with a unit such as 1h30m or 1.5s, within 292 years");
+        return refuse("duration", err,
+                      "expected numbers with a unit such as 1h30m or 1.5s, within 292 years");
     if (argc == 2)
         km_duration_write(ns, out, sizeof out);
     else if (has_flag(argc, argv, "--human"))

@@ -13,7 +13,8 @@ static struct km_manifest_member members[MEMBERS];
 
 int check_yaml(int argc, char **argv)
 {
-    const struct km_manifest_work work = {json, sizeof json, anchors, sizeof anchors, members, MEMBERS};
+    const struct km_manifest_work work = {json,           sizeof json, anchors,
+                                          sizeof anchors, members,     MEMBERS};
     struct km_manifest manifest;
     struct km_fault fault = {0};
     struct km_slice document;

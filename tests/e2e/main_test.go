@@ -62,7 +62,21 @@ func prepare() error {
 	if err := os.RemoveAll(logDir); err != nil {
 		return err
 	}
-	return os.MkdirAll(logDir, 0o755)
+	if err := os.MkdirAll(logDir, 0o755); err != nil {
+		return err
+	}
+	return keepAgent()
+}
+
+// keepAgent copies the agent, so that a build in the same tree does not change
+// it under the tests.
+func keepAgent() error {
+	program, err := os.ReadFile(agentBin)
+	if err != nil {
+		return err
+	}
+	agentBin = filepath.Join(logDir, "kubemote")
+	return os.WriteFile(agentBin, program, 0o755)
 }
 
 func fromEnv(name, inRepository string) (string, error) {

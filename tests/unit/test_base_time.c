@@ -153,8 +153,9 @@ static void test_parse_refuses(void **state)
 static void test_parse_micro(void **state)
 {
     static const char *const bad[] = {
-        "2026-01-31T23:59:59Z",         "2026-01-31T23:59:59.12345Z",  "2026-01-31T23:59:59.1234567Z",
-        "2026-01-31T23:59:59.-12345Z", "2026-01-31T23:59:59.+123456Z", "2026-01-31T23:59:59.",
+        "2026-01-31T23:59:59Z",         "2026-01-31T23:59:59.12345Z",
+        "2026-01-31T23:59:59.1234567Z", "2026-01-31T23:59:59.-12345Z",
+        "2026-01-31T23:59:59.+123456Z", "2026-01-31T23:59:59.",
     };
     int64_t out = 0;
 
@@ -206,8 +207,8 @@ static void test_corpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_day), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_parse),     cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_every_day),   cmocka_unit_test(test_text),
+        cmocka_unit_test(test_parse),       cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_parse_micro), cmocka_unit_test(test_corpus),
     };
 

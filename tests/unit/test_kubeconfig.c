@@ -867,6 +867,27 @@ static void test_search_files(void **state)
     assert_int_equal(load(KM_KUBECONFIG_FIRST), KM_OK);
     assert_string_equal(config.host, "10.1.2.3");
     assert_string_equal(config.source, in_folder("only-context"));
+
+    /* Each thing from the first file that has it, paths from that file's folder. */
+    assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
+    put_file("sub/ca.pem", "PEM");
+    put_file("sub/cluster", "clusters:\n- name: c\n  cluster: {server: 'https://first', "
+                            "certificate-authority: ca.pem}\n");
+    put_file("rest", "clusters:\n- name: c\n  cluster: {server: 'https://second'}\n"
+                     "contexts:\n- name: x\n  context: {cluster: c, user: u}\n"
+                     "users:\n- name: u\n  user: {token: t}\ncurrent-context: x\n");
+    (void)snprintf(list, sizeof list, "%s:%s:%s", in_folder("none"), in_folder("sub/cluster"),
+                   in_folder("rest"));
+    setenv("KUBECONFIG", list, 1);
+    assert_int_equal(load(KM_KUBECONFIG_FIRST), KM_OK);
+    assert_string_equal(config.host, "first");
+    assert_string_equal(config.ca_file, in_folder("sub/ca.pem"));
+    assert_int_equal(config.token.len, 1);
+    put_file("broken", "a: [\n");
+    (void)snprintf(list, sizeof list, "%s:%s", in_folder("rest"), in_folder("broken"));
+    setenv("KUBECONFIG", list, 1);
+    assert_int_equal(load(KM_KUBECONFIG_FIRST), KM_ERR_CONFIG);
+    expect_words("/broken:");
     setenv("KUBECONFIG", "", 1);
     assert_int_equal(load(KM_KUBECONFIG_FIRST), KM_OK);
     assert_string_equal(config.host, "10.1.2.3");

@@ -75,11 +75,13 @@ static void sleep_until(void *ctx, int64_t until_ms)
 }
 
 static bool woken_without_lock;
+static int wakes;
 
 static void wake(void *ctx)
 {
     (void)ctx;
     woken_without_lock = woken_without_lock || !held;
+    wakes++;
     (void)pthread_cond_broadcast(&changed);
 }
 
@@ -268,6 +270,47 @@ static void test_threads_share_free_keys(void **state)
     assert_false(held || woken_without_lock);
 }
 
+static bool woke(void)
+{
+    bool result = wakes > 0;
+
+    wakes = 0;
+    return result;
+}
+
+/* Those who sleep are woken when there is something for them: a key, an earlier time, the end. */
+static void test_what_wakes(void **state)
+{
+    uint16_t key;
+
+    (void)state;
+    shared.lock = &lock;
+    km_queue_init(&shared);
+    (void)woke();
+    (void)km_queue_add(&shared, 1);
+    assert_true(woke());
+    (void)km_queue_add(&shared, 1);
+    assert_false(woke());
+    (void)km_queue_add_after(&shared, 2, 50, 0);
+    assert_true(woke());
+    (void)km_queue_add_after(&shared, 3, 70, 0);
+    assert_false(woke());
+    (void)km_queue_add_after(&shared, 3, 40, 0);
+    assert_true(woke());
+    assert_int_equal(km_queue_get(&shared, &key, 0), KM_OK);
+    (void)km_queue_add(&shared, 1);
+    assert_false(woke());
+    km_queue_done(&shared, 1);
+    assert_true(woke());
+    assert_int_equal(km_queue_get(&shared, &key, 0), KM_OK);
+    (void)km_queue_shutdown_drain(&shared);
+    assert_true(woke());
+    km_queue_done(&shared, 1);
+    assert_true(woke());
+    km_queue_shutdown(&shared);
+    assert_true(woke());
+}
+
 /* Each function lets the lock go again, whatever it returns. */
 static void test_every_call_lets_go(void **state)
 {
@@ -304,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_lets_go),
+        cmocka_unit_test(test_what_wakes),
         cmocka_unit_test(test_earlier_key_wakes),
         cmocka_unit_test(test_shutdown_ends_a_drain),
         cmocka_unit_test(test_threads_share_a_queue),

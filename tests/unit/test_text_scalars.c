@@ -20,13 +20,31 @@ static void check_quantity(const char *text, const char *want)
 static void test_quantity(void **state)
 {
     static const char *const rows[][2] = {
-        {"0", "0"},           {"-0", "0"},          {"+", "0"},           {".", "0"},
-        {"Ki", "0"},          {"1024", "1024"},     {"1024Ki", "1Mi"},    {"1Ki", "1Ki"},
-        {"+01Ki", "+01Ki"},   {"0.5Ki", "512"},     {"1.5Gi", "1536Mi"},  {"0.1Ki", "102400m"},
-        {"1000", "1k"},       {"1500", "1500"},     {"0.0005k", "500m"},  {"1e14", "100e12"},
-        {"1E12", "1E12"},     {"0.5e-2", "5e-3"},   {"1e-10", "1e-9"},    {"1.00000000001", "1000000001n"},
-        {"-0.3n", "-1n"},     {"1000000E", "1"},    {"100Ei", "9223372036854775807"},
-        {"-100Ei", "-9223372036854775807"},         {"0.0001Ki", "102400u"},
+        {"0", "0"},
+        {"-0", "0"},
+        {"+", "0"},
+        {".", "0"},
+        {"Ki", "0"},
+        {"1024", "1024"},
+        {"1024Ki", "1Mi"},
+        {"1Ki", "1Ki"},
+        {"+01Ki", "+01Ki"},
+        {"0.5Ki", "512"},
+        {"1.5Gi", "1536Mi"},
+        {"0.1Ki", "102400m"},
+        {"1000", "1k"},
+        {"1500", "1500"},
+        {"0.0005k", "500m"},
+        {"1e14", "100e12"},
+        {"1E12", "1E12"},
+        {"0.5e-2", "5e-3"},
+        {"1e-10", "1e-9"},
+        {"1.00000000001", "1000000001n"},
+        {"-0.3n", "-1n"},
+        {"1000000E", "1"},
+        {"100Ei", "9223372036854775807"},
+        {"-100Ei", "-9223372036854775807"},
+        {"0.0001Ki", "102400u"},
         {"12345678901234567890123", "12345678901234567890123"},
         {"0.99999999999999999999", "1"},
     };
@@ -38,8 +56,19 @@ static void test_quantity(void **state)
 
 static void test_quantity_refused(void **state)
 {
-    static const char *const bad[] = {"", "1.1.M", "1+1.0M", "0.1mi", "-.1k0", "e3x", "1ee3",
-                                      "1 ", " 1", "0x1", "1K", ".Ei", "1e9223372036854775808"};
+    static const char *const bad[] = {"",
+                                      "1.1.M",
+                                      "1+1.0M",
+                                      "0.1mi",
+                                      "-.1k0",
+                                      "e3x",
+                                      "1ee3",
+                                      "1 ",
+                                      " 1",
+                                      "0x1",
+                                      "1K",
+                                      ".Ei",
+                                      "1e9223372036854775808"};
     static struct km_quantity q;
     char digits[300], small[4];
 
@@ -101,8 +130,9 @@ static void check_duration(const char *text, const char *want)
 
 static void test_duration(void **state)
 {
-    static const char *const bad[] = {"", "-", "s", ".", "+.s", "1", "1d", "1 s", "3000000h",
-                                      "9223372036854775808ns", "--1s", "1s-1s"};
+    static const char *const bad[] = {"",     "-",    "s",   ".",        "+.s",
+                                      "1",    "1d",   "1 s", "3000000h", "9223372036854775808ns",
+                                      "--1s", "1s-1s"};
     char out[KM_DURATION_SIZE];
     int64_t ns;
 
@@ -198,9 +228,12 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantity),        cmocka_unit_test(test_quantity_refused),
-        cmocka_unit_test(test_quantity_values), cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_time),            cmocka_unit_test(test_names),
+        cmocka_unit_test(test_quantity),
+        cmocka_unit_test(test_quantity_refused),
+        cmocka_unit_test(test_quantity_values),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,9 +36,10 @@ static void test_labels(void **state)
 static void test_labels_refused(void **state)
 {
     static const char *const bad[] = {
-        "x=a,",   ",",       "x y",    "!x=a",    "x in",    "x in a",    "x in (a",      "x in (a b)",
-        "x>a",    "x=-a",    "-x=a",   "x===a",   "x=>1",    "x in (a,(", "x>9223372036854775808",
-        "a/b/c=d", "x!==b",  "(x)",    "!!x",     "x=a=b",
+        "x=a,",    ",",       "x y",        "!x=a",      "x in",
+        "x in a",  "x in (a", "x in (a b)", "x>a",       "x=-a",
+        "-x=a",    "x===a",   "x=>1",       "x in (a,(", "x>9223372036854775808",
+        "a/b/c=d", "x!==b",   "(x)",        "!!x",       "x=a=b",
     };
     char many[KM_SELECTOR_TERMS * 2 + 3];
     struct km_fault fault;
@@ -118,7 +119,8 @@ static void test_fields_match(void **state)
     struct km_label field = {km_slice_of("a"), km_slice_of("x,=\\")};
 
     (void)state;
-    assert_int_equal(km_field_selector_parse(km_slice_of("a=x\\,\\=\\\\,b="), &fields, NULL), KM_OK);
+    assert_int_equal(km_field_selector_parse(km_slice_of("a=x\\,\\=\\\\,b="), &fields, NULL),
+                     KM_OK);
     assert_true(km_field_selector_matches(&fields, &field, 1));
     assert_false(km_field_selector_matches(&fields, &field, 0));
     assert_int_equal(km_field_selector_parse(km_slice_of("a!=x"), &fields, NULL), KM_OK);
@@ -128,7 +130,7 @@ static void test_fields_match(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_labels), cmocka_unit_test(test_labels_refused),
+        cmocka_unit_test(test_labels),       cmocka_unit_test(test_labels_refused),
         cmocka_unit_test(test_labels_match), cmocka_unit_test(test_fields),
         cmocka_unit_test(test_fields_match),
     };
