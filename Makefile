@@ -436,6 +436,9 @@ check-docs: $(VENV_STAMP) ## docs/CONFIG.md is up to date; links between documen
 # --- tests with other programs -----------------------------------------------------------------------------------------
 
 export GOTOOLCHAIN := auto
+# The same everywhere: packages compiled for the control plane serve the tests too.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
 GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora

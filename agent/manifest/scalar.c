@@ -210,7 +210,11 @@ void scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE])
     struct km_buf buf;
 
     km_buf_init(&buf, out, SCALAR_NUMBER_SIZE);
-    put_float(&buf, (double)(float)strtod(number, NULL), true, -4, 6);
+    double value = (double)(float)strtod(number, NULL);
+    if (value > (double)FLT_MAX || value < -(double)FLT_MAX)
+        km_buf_puts(&buf, value < 0 ? "-.inf" : ".inf");
+    else
+        put_float(&buf, value, true, -4, 6);
 }
 
 /* ---- all ---- */
