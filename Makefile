@@ -230,17 +230,17 @@ $$(eval $$(call archive_rule,$1,libyaml,$(LIBYAML_SOURCES:%.c=build/$1/obj/libya
 build/$1/unit/%: build/$1/obj/tests/unit/%.o $$$$(call unit_libs,$1,$$$$*) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fault/%: build/$1/obj/tests/fault/%.o $$(call fault_libs,$1) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-fsanitize=fuzzer)
 
 build/$1/kubemote.sym: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)

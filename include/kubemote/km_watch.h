@@ -76,7 +76,7 @@ struct km_reflector {
     int64_t opened_ms, last_event_ms;
     struct km_backoff backoff;
     int64_t retry_after_ms; /* what the server asked for: the next back-off is at least so long */
-    struct km_timer timer; /* back-off, or the age of the last event */
+    struct km_timer timer;  /* back-off, or the age of the last event */
     struct km_request request;
     struct km_schema events, list;
     struct km_schema_part event_parts[3], list_parts[2];
