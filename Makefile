@@ -355,8 +355,10 @@ warnings: ## Compile the whole tree with gcc and clang, warnings are errors
 	@$(TOOLS)/need.sh unit
 	@$(MAKE) -s -k -j2 warnings-gcc warnings-clang
 .PHONY: warnings-gcc warnings-clang
-warnings-gcc warnings-clang: warnings-%: $$(patsubst %.c,build/warnings/$$*/%.o,$(WARN_SOURCES))
-	@echo "ok $*: $(words $(WARN_SOURCES)) files without a warning"
+warnings-gcc: $(WARN_SOURCES:%.c=build/warnings/gcc/%.o)
+	@echo "ok gcc: $(words $^) files without a warning"
+warnings-clang: $(WARN_SOURCES:%.c=build/warnings/clang/%.o)
+	@echo "ok clang: $(words $^) files without a warning"
 
 layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
 	@$(TOOLS)/need.sh check
