@@ -258,6 +258,9 @@ build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
+build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^

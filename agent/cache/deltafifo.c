@@ -331,18 +331,25 @@ int km_deltafifo_pop(struct km_deltafifo *q, km_delta_fn *process, void *ctx)
 {
     struct km_fifo *f = &q->fifo;
     struct km_deltas deltas = {.fifo = f};
-    bool initial = !f->synced;
+    bool initial;
     uint16_t id;
     int result;
 
     if (f->popping)
         return KM_ERR_REENTRANT;
-    if (f->head == 0)
-        return f->closed ? KM_EOF : KM_AGAIN;
-    id = unqueue_head(f, &deltas.next);
-    if (f->initial > 0) {
-        f->initial--;
-        fifo_check_synced(f);
+    for (;;) {
+        if (f->head == 0)
+            return f->closed ? KM_EOF : KM_AGAIN;
+        initial = !f->synced;
+        id = unqueue_head(f, &deltas.next);
+        if (f->initial > 0) {
+            f->initial--;
+            fifo_check_synced(f);
+        }
+        if (deltas.next != 0)
+            break;
+        /* Its only event made room for one that the transform then refused. */
+        fifo_drop_key(f, id);
     }
     f->popping = true;
     result = process(ctx, &deltas, initial);

@@ -3,6 +3,7 @@
 
 #include "fifo_priv.h"
 #include "table.h"
+#include "text.h"
 
 static struct table table_of(const struct km_fifo *f)
 {
@@ -68,13 +69,13 @@ void fifo_reset(struct km_fifo *f, uint32_t seed)
 uint16_t fifo_find(const struct km_fifo *f, struct km_slice key)
 {
     struct table t = table_of(f);
-    uint32_t hash = km_hash(key, f->seed), place = table_start(&t, hash);
+    uint32_t hash = text_hash(key, f->seed), place = table_start(&t, hash);
 
     for (; t.places[place] != 0; place = table_next(&t, place)) {
         uint16_t id = t.places[place];
         const struct km_delta_key *k = fifo_key(f, id);
 
-        if (k->hash == hash && k->len == key.len && memcmp(text_at(f, id), key.ptr, key.len) == 0)
+        if (k->hash == hash && k->len == key.len && text_equal(text_at(f, id), key.ptr, key.len))
             return id;
     }
     return 0;
@@ -97,7 +98,7 @@ static uint16_t take_key(struct km_fifo *f, struct km_slice text)
     k = fifo_key(f, id);
     f->free_key = k->next;
     *k = (struct km_delta_key){.len = (uint16_t)text.len};
-    memcpy(text_at(f, id), text.ptr, text.len);
+    memmove(text_at(f, id), text.ptr, text.len);
     text_at(f, id)[text.len] = '\0';
     return id;
 }
@@ -109,7 +110,7 @@ static uint16_t list_key(struct km_fifo *f, struct km_slice text)
 
     if (id != 0 || (id = take_key(f, text)) == 0)
         return id;
-    fifo_key(f, id)->hash = km_hash(text, f->seed);
+    fifo_key(f, id)->hash = text_hash(text, f->seed);
     fifo_key(f, id)->listed = true;
     table_put(&t, id - 1u);
     return id;

@@ -123,6 +123,7 @@ static int queue_event(struct km_realfifo *q, const struct fifo_event *event)
         fifo_node(f, node)->flags |= FIFO_INITIAL;
         f->initial++;
     }
+    fifo_check_synced(f);
     return KM_OK;
 }
 
@@ -162,9 +163,11 @@ static int queue_text(struct km_realfifo *q, enum km_delta_type type, struct km_
         if (!make_room(q, 0, &carried))
             return fifo_refuse(f);
     }
-    if (result == KM_OK)
-        append(q, node);
-    return result;
+    if (result != KM_OK)
+        return result;
+    append(q, node);
+    fifo_check_synced(f);
+    return KM_OK;
 }
 
 int km_realfifo_bookmark(struct km_realfifo *q, struct km_slice version)
