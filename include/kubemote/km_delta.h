@@ -170,8 +170,9 @@ int km_deltafifo_delete(struct km_deltafifo *q, struct km_slice key, const void 
 /*
  * A new list: begin, an item for each object, end. It takes its place at end, at once; until then
  * nobody sees anything of it. end makes tombstones for the keys that wait or are known but are not
- * in the list. KM_ERR_FULL from item or end: the list is not taken in, km_deltafifo_lost is true.
- * begin again, or abort, forgets what was given.
+ * in the list. KM_ERR_FULL from item: the list is not taken in; from end: it is, but not all
+ * tombstones found room. Either way km_deltafifo_lost is true. begin again, or abort, forgets what
+ * was given.
  */
 void km_deltafifo_replace_begin(struct km_deltafifo *q);
 int km_deltafifo_replace_item(struct km_deltafifo *q, struct km_slice key, const void *object);
@@ -223,7 +224,8 @@ int km_realfifo_delete(struct km_realfifo *q, struct km_slice key, const void *o
                        bool tombstone);
 /* Nothing unless emit_bookmarks. KM_ERR_FULL: not queued, nothing is lost. */
 int km_realfifo_bookmark(struct km_realfifo *q, struct km_slice version);
-/* As for a deltafifo. When not atomic, tombstones stand before the list's objects. */
+/* As for a deltafifo, but that KM_ERR_FULL from end leaves nothing of the list. When not atomic,
+   tombstones stand before the list's objects. */
 void km_realfifo_replace_begin(struct km_realfifo *q);
 int km_realfifo_replace_item(struct km_realfifo *q, struct km_slice key, const void *object);
 int km_realfifo_replace_end(struct km_realfifo *q, struct km_slice version);

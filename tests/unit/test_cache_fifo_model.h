@@ -9,7 +9,7 @@
 #include "kubemote/km_delta.h"
 
 #define FIFO_KEYS 5
-#define FIFO_EVENTS 64
+#define FIFO_EVENTS 12
 #define FIFO_BARE_VALUE (-1)
 
 static const char *const fifo_keys[FIFO_KEYS] = {"a", "b", "cc", "ns/d", "e"};

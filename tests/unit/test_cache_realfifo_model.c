@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random operations, and all short strings of them, against a queue written for clearness.
-   KM_MODEL_OPS: how many random ones (100,000). */
-#include <stdlib.h>
-
+/* Random operations, and all short strings of them, against a queue written for clearness. */
 #include "km_test.h"
 
 #define KM_MODEL_CHECK(holds) assert_true(holds)
 #include "tests/unit/test_cache_realfifo_model.h"
+#include "tests/unit/test_cache_ops.h"
 
 static void test_random_operations_against_a_model(void **state)
 {
-    const char *text = getenv("KM_MODEL_OPS");
-    unsigned long ops = text != NULL ? strtoul(text, NULL, 10) : 100000;
+    unsigned long ops = model_ops();
     struct km_rng rng;
 
     (void)state;

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random operations, and all short strings of them, against a store written for clearness.
-   KM_MODEL_OPS: how many random ones (100,000). */
-#include <stdlib.h>
-
+/* Random operations, and all short strings of them, against a store written for clearness. */
 #include "km_test.h"
 
 #define KM_MODEL_CHECK(holds) assert_true(holds)
 #include "tests/unit/test_cache_store_model.h"
-
-static unsigned long model_ops(void)
-{
-    const char *text = getenv("KM_MODEL_OPS");
-
-    return text != NULL ? strtoul(text, NULL, 10) : 100000;
-}
+#include "tests/unit/test_cache_ops.h"
 
 static void test_random_operations_against_a_model(void **state)
 {
