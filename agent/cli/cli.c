@@ -1,159 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the command, reads its flags, runs it. */
 #include <string.h>
 
-#include "kubemote/km_cli.h"
+#include "cli_priv.h"
 
-static const char usage[] =
-    "kubemote shows this machine as a node of a Kubernetes cluster.\n"
-    "\n"
-    "Usage:\n"
-    "  kubemote run [flags]   join the cluster and stay\n"
-    "  kubemote version       print the version\n"
-    "  kubemote help          print this text\n"
-    "\n"
-    "Flags of run:\n"
-    "  --kubeconfig FILE      credentials and server (default: the service account of a pod,\n"
-    "                         else $KUBECONFIG, else ~/.kube/config)\n"
-    "  --context NAME         context of the kubeconfig (default: its current-context)\n"
-    "  --node-name NAME       name of the Node (default: nodeName of the configuration,\n"
-    "                         else the host name)\n"
-    "  --config FILE          the agent's configuration (docs/CONFIGURATION.md)\n"
-    "  --metrics-file FILE    write metrics there every 15 s, in Prometheus' text format\n"
-    "  --print-node           print the Node's row each time it changes\n"
-    "  -v N                   log verbosity: 0 normal, 2 decisions, 6 requests\n"
-    "\n"
-    "SIGTERM and SIGINT end it: writes under way are finished, exit status 0.\n";
+/* ---- kubemote run ---- */
 
-const char *km_cli_usage(void)
-{
-    return usage;
-}
-
-struct cursor {
-    int argc, at;
-    char **argv;
-    const char *value; /* of --flag=value */
+static struct km_run_flags run_flags;
+static const struct flag run_table[] = {
+    {"kubeconfig", 0, FLAG_TEXT, &run_flags.kubeconfig, "credentials and server", NULL},
+    {"context", 0, FLAG_TEXT, &run_flags.context, "context of the kubeconfig", NULL},
+    {"node-name", 0, FLAG_TEXT, &run_flags.node_name,
+     "name of the Node (else nodeName of the configuration, else the host name)", NULL},
+    {"config", 0, FLAG_TEXT, &run_flags.config, "the agent's configuration (docs/CONFIGURATION.md)",
+     NULL},
+    {"metrics-file", 0, FLAG_TEXT, &run_flags.metrics_file,
+     "write metrics there every 15 s, in Prometheus' text format", NULL},
+    {"print-node", 0, FLAG_BOOL, &run_flags.print_node,
+     "print the Node's row each time it changes", NULL},
+    {"v", 'v', FLAG_INT, &run_flags.verbosity,
+     "log verbosity: 0 normal, 2 decisions, 6 requests", NULL},
+    {0},
 };
 
-/* Takes the value of the present flag, from behind "=" or from the next argument. A variable of the shell that was never
-   set leaves an empty value, or the next flag in its place. */
-static int take_value(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
+static void print_run_help(void)
 {
-    const char *value = c->value;
-
-    if (value == NULL && c->at + 1 < c->argc) {
-        value = c->argv[++c->at];
-        if (strncmp(value, "--", 2) == 0)
-            return km_fault_set(fault, KM_ERR_CONFIG, "%s needs a value, not the flag \"%s\"", flag,
-                                value);
-    }
-    if (value == NULL || value[0] == '\0')
-        return km_fault_set(fault, KM_ERR_CONFIG, "%.*s needs a value", (int)strcspn(flag, "="),
-                            flag);
-    *out = value;
-    return KM_OK;
+    out_text("Join the cluster as a Node and stay. SIGTERM and SIGINT end it: writes under way are\n"
+             "finished, exit status 0.\n\n"
+             "Usage:\n  kubemote run [flags]\n\nFlags:\n");
+    flags_print(run_table);
+    out_flush();
 }
 
-/* The last of two values would win in silence, and be the wrong one half of the time. */
-static int take_once(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
+int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
-    const char *before = *out;
-
-    int err = take_value(c, flag, out, fault);
-    if (err != KM_OK || before == NULL || strcmp(before, *out) == 0)
-        return err;
-    return km_fault_set(fault, KM_ERR_CONFIG, "%.*s is given twice: \"%.80s\" and \"%.80s\"",
-                        (int)strcspn(flag, "="), flag, before, *out);
-}
-
-static int take_verbosity(struct cursor *c, const char *attached, struct km_cli *out,
-                          struct km_fault *fault)
-{
-    const char *text = attached;
-    uint64_t level;
-    int err = text[0] != '\0' ? KM_OK : take_value(c, "-v", &text, fault);
+    static const struct flag *const tables[] = {run_table, NULL};
+    static struct words words;
+    words.count = 0;
+    run_flags = (struct km_run_flags){.verbosity = -1};
+    int err = flags_parse(tables, argc, argv, &words, &run_flags.help, fault);
+    *out = run_flags;
     if (err != KM_OK)
         return err;
-    if (km_slice_to_u64(km_slice_of(text), &level) != KM_OK || level > 10)
-        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%s\"",
-                            text);
-    out->verbosity = (int)level;
+    if (run_flags.help)
+        print_run_help();
+    else if (words.count > 0)
+        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%.80s\"", words.items[0]);
+    if (run_flags.verbosity > 10 || (run_flags.verbosity < 0 && run_flags.verbosity != -1))
+        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10");
     return KM_OK;
 }
 
-static const char **text_flag(struct km_cli *out, struct km_slice name)
+/* ---- other commands ---- */
+
+static void print_commands(void)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } flags[] = {
-        {"--kubeconfig", &out->kubeconfig},     {"--context", &out->context},
-        {"--node-name", &out->node_name},       {"--config", &out->config},
-        {"--metrics-file", &out->metrics_file},
-    };
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        if (km_slice_eq_str(name, flags[i].name))
-            return flags[i].value;
+    out_text("kubemote shows this machine as a node of a Kubernetes cluster, and speaks to the cluster.\n\n"
+             "Usage:\n  kubemote COMMAND [flags]\n\nCommands:\n");
+    out_text("  run              join the cluster as a Node and stay\n");
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        out_printf("  %s", (*c)->name);
+        out_pad(strlen((*c)->name), 17);
+        out_printf("%s\n", (*c)->summary);
+    }
+    out_text("\n`kubemote COMMAND --help` tells more.\n");
+    out_flush();
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
     }
     return NULL;
 }
 
-static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *fault)
+static int print_help(const struct command *c)
 {
-    const char *arg = c->argv[c->at];
-    if (arg[0] != '-')
-        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%s\"", arg);
-    if (out->command != KM_COMMAND_RUN)
-        return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s, `kubemote %s` takes none", arg,
-                            c->argv[1]);
-    const char *equals = strchr(arg, '=');
-    struct km_slice name = {arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg)};
-    c->value = equals == NULL ? NULL : equals + 1;
-    const char **text = text_flag(out, name);
-    if (text != NULL)
-        return take_once(c, arg, text, fault);
-    if (km_slice_eq_str(name, "--print-node") && equals == NULL) {
-        out->print_node = true;
-        return KM_OK;
+    out_printf("%s\n\n%s\n", c->summary, c->usage);
+    if (c->flags != NULL) {
+        out_text("Flags:\n");
+        flags_print(c->flags);
     }
-    if (km_slice_eq_str(name, "--v") || km_slice_eq_str(name, "-v"))
-        return take_verbosity(c, "", out, fault);
-    if (arg[0] == '-' && arg[1] == 'v' && arg[2] >= '0' && arg[2] <= '9')
-        return take_verbosity(c, arg + 2, out, fault);
-    if (km_slice_eq_str(name, "--print-node"))
-        return km_fault_set(fault, KM_ERR_CONFIG, "--print-node takes no value: %s", arg);
-    return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s (see `kubemote help`)", arg);
+    out_text("\nFlags of every command:\n");
+    flags_print(cli_global_flags);
+    out_flush();
+    return 0;
 }
 
-static int take_command(const char *word, struct km_cli *out, struct km_fault *fault)
+static int run_command(const struct command *c, int argc, char **argv)
 {
-    if (strcmp(word, "run") == 0)
-        out->command = KM_COMMAND_RUN;
-    else if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0)
-        out->command = KM_COMMAND_VERSION;
-    else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        out->command = KM_COMMAND_HELP;
-    else
-        return km_fault_set(fault, KM_ERR_CONFIG, "unknown command \"%s\" (see `kubemote help`)",
-                            word);
-    return KM_OK;
+    static const struct flag none[] = {{0}};
+    const struct flag *const tables[] = {c->flags != NULL ? c->flags : none, cli_global_flags, NULL};
+    static struct words words;
+    bool help = false;
+    if (flags_parse(tables, argc, argv, &words, &help, &cli.fault) != KM_OK) {
+        err_printf("error: %s\nSee 'kubemote %s --help' for usage.\n", cli.fault.text, c->name);
+        return 1;
+    }
+    if (help)
+        return print_help(c);
+    int status = c->run(&words);
+    out_flush();
+    return status != 0 || !out_works() ? 1 : 0;
 }
 
-int km_cli_parse(int argc, char **argv, struct km_cli *out, struct km_fault *fault)
+int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
 {
-    memset(out, 0, sizeof *out);
-    out->verbosity = -1;
-    out->command = KM_COMMAND_HELP;
-    if (argc < 2)
-        return KM_OK;
-    int err = take_command(argv[1], out, fault);
-    struct cursor c = {.argc = argc, .at = 2, .argv = argv};
-    for (; err == KM_OK && c.at < argc; c.at++) {
-        if (strcmp(argv[c.at], "--help") == 0 || strcmp(argv[c.at], "-h") == 0) {
-            out->command = KM_COMMAND_HELP;
-            return KM_OK;
-        }
-        err = take_flag(&c, out, fault);
+    const char *name = argc > 1 ? argv[1] : "help";
+    cli.env = env;
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        const struct command *c = argc > 2 ? find_command(argv[2]) : NULL;
+        if (c != NULL)
+            return print_help(c);
+        print_commands();
+        return 0;
     }
-    return err;
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    const struct command *c = find_command(name);
+    if (c != NULL)
+        return run_command(c, argc - 2, argv + 2);
+    err_printf("error: unknown command \"%.80s\" for \"kubemote\"\n", name);
+    return 1;
 }

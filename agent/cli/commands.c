@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+
+const struct command *const cli_commands[] = {
+    &cmd_get,
+    &cmd_api_resources,
+    &cmd_version,
+    NULL,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One command, one file. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "cli_priv.h"
+
+extern const struct command cmd_get, cmd_api_resources, cmd_version;
+
+#endif
