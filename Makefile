@@ -380,9 +380,10 @@ unit: ## Unit tests, plain
 asan: ## Unit tests under ASan and UBSan
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,unit,$(UNIT_TESTS))
-fault: ## Fault tests on the simulated port, under ASan and UBSan
+fault: ## Fault tests on the simulated port, under ASan and UBSan; cuts at every byte without
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
+	@$(call run_programs,linux-debug,fault,test_cut)
 valgrind: ## Unit tests under valgrind
 	@$(TOOLS)/need.sh valgrind
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS),valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)

@@ -15,6 +15,7 @@
 #define METRICS_MS 15000
 #define STOP_MS 12000 /* longer than any write may take */
 #define TURN_MS 60000
+#define ENTROPY_WAIT_MS 200
 #define TRIM_MS 30000
 
 static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
@@ -174,6 +175,13 @@ static int set_up_tls(struct km_fault *fault)
         .cert_name = origin("client-certificate", kubeconfig.cert_file, kubeconfig.cert_line, cert),
         .key_name = origin("client-key", kubeconfig.key_file, kubeconfig.key_line, key)};
     int err = km_tls_setup(&creds, fault);
+    if (err == KM_AGAIN)
+        KM_WARN("Waiting for the kernel's random numbers, as there are none yet after its start");
+    while (err == KM_AGAIN && !km_port_stop_requested()) {
+        (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
+        km_fault_clear(fault);
+        err = km_tls_setup(&creds, fault);
+    }
     km_kubeconfig_wipe_key(&kubeconfig);
     return err;
 }
@@ -211,9 +219,9 @@ static int run(const struct km_run_flags *cli)
                            "start-up memory is still in use at the seal: this is a bug");
         return fail(&fault);
     }
+    km_port_signals();
     if (set_up_tls(&fault) != KM_OK)
         return fail(&fault);
-    km_port_signals();
     km_loop_init(&loop);
     const struct km_agent_options options = {
         .config = &config, .kubeconfig = &kubeconfig, .print = cli->print_node ? print_line : NULL};

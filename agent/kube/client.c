@@ -58,7 +58,7 @@ static void note_link_failure(struct km_client *client, struct km_request *r, in
     if (km_err_is_hostile(err))
         client->hostile.value++;
     /* One kind of request may fail for hours while others work: that is one episode, too. */
-    bool known = client->link_down || r->failing == r->what;
+    bool known = client->link_told || r->failing == r->what;
     if (!client->link_down)
         client->link_down_ms = client->loop->now_ms;
     client->link_down = true;

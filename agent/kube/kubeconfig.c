@@ -4,13 +4,27 @@
 #include "kubeconfig_priv.h"
 #include "kubemote/km_yaml.h"
 
-/* One file while it is taken apart. */
+/*
+ * One file at a time while it is taken apart. Of several files the first that has an entry wins, as when clientcmd merges
+ * them; so each thing is looked for in all files in their order, and a file is read again when it is not the open one.
+ */
 struct reader {
     struct km_yaml doc;
     struct km_kubeconfig *out;
     struct km_fault *fault;
+    const char *paths; /* NULL: a text in memory */
+    bool many;         /* paths are several, split at ':' */
+    bool empty;        /* nothing in the files could be a configuration */
+    int open;          /* which file doc is, -1 for none */
+    char path[KM_KUBECONFIG_PATH_SIZE]; /* of that file */
     const struct km_yaml_node *cluster, *user; /* the maps behind the names, NULL: not there */
-    const char *cluster_name;                  /* for messages */
+    char cluster_name[KM_KUBECONFIG_PATH_SIZE], user_name[KM_KUBECONFIG_PATH_SIZE];
+};
+
+/* A place in a file that may be closed by the time it is needed for a message. */
+struct place {
+    int file;
+    uint32_t line;
 };
 
 /* Relative to the folder of the file that names it. */
@@ -265,13 +279,19 @@ static int expect_text(const struct reader *r, const char *key, const char *want
     return err;
 }
 
-static int check_shape(const struct reader *r)
+static int check_shape(struct reader *r)
 {
-    if (r->doc.root == NULL)
-        return km_yaml_error(&r->doc, NULL, r->fault, "the file is empty, " KUBECONFIG_EMPTY);
-    if (r->doc.root->kind != KM_YAML_MAP)
-        return km_yaml_error(&r->doc, r->doc.root, r->fault,
-                             "expected a kubeconfig, which is a map");
+    const struct km_yaml_node *root = r->doc.root, *clusters = km_yaml_get(root, "clusters");
+
+    if (root == NULL)
+        return r->many ? KM_OK
+                       : km_yaml_error(&r->doc, NULL, r->fault,
+                                       "the file is empty, " KUBECONFIG_EMPTY);
+    if (root->kind != KM_YAML_MAP || (clusters != NULL && clusters->first != NULL) ||
+        is_set(km_yaml_get(root, "current-context")))
+        r->empty = false;
+    if (root->kind != KM_YAML_MAP)
+        return km_yaml_error(&r->doc, root, r->fault, "expected a kubeconfig, which is a map");
     int err = expect_text(r, "apiVersion", "v1");
     if (err == KM_OK)
         err = expect_text(r, "kind", "Config");
@@ -282,6 +302,92 @@ static int check_shape(const struct reader *r)
     if (err == KM_OK)
         err = check_list(r, "users", "user");
     return err;
+}
+
+/* ---- the files ---- */
+
+/* Copies the path of a file. KM_EOF behind the last one. */
+static int path_of(const struct reader *r, int file, char out[KM_KUBECONFIG_PATH_SIZE])
+{
+    struct km_slice path = km_slice_of(r->paths);
+
+    for (int i = 0; r->many; i++) {
+        path.ptr += strspn(path.ptr, ":");
+        path.len = strcspn(path.ptr, ":");
+        if (path.len == 0)
+            return KM_EOF;
+        if (i == file)
+            break;
+        path.ptr += path.len;
+    }
+    if (!r->many && file > 0)
+        return KM_EOF;
+    if (km_slice_copy(path, out, KM_KUBECONFIG_PATH_SIZE) == KM_OK)
+        return KM_OK;
+    return km_fault_set(r->fault, KM_ERR_CONFIG, r->many ? "KUBECONFIG: %s%s%d bytes"
+                                                         : "%s: %s%d bytes",
+                        r->many ? "" : km_path_tail(r->paths),
+                        r->many ? "a path is longer than " : "the path is longer than ",
+                        KM_KUBECONFIG_PATH_SIZE - 1);
+}
+
+/* Opens a file unless it is open. KM_EOF behind the last one, KM_ERR_NOT_FOUND when it does not exist. */
+static int open_file(struct reader *r, int file)
+{
+    if (file == r->open)
+        return KM_OK;
+    if (r->paths == NULL)
+        return KM_EOF;
+    km_yaml_close(&r->doc);
+    r->open = -1;
+    int err = path_of(r, file, r->path);
+    if (err != KM_OK)
+        return err;
+    /* A missing one among several is none. */
+    struct km_fault missing = {0};
+    err = km_yaml_load(&r->doc, r->path, KM_YAML_FIRST_DOCUMENT, &missing);
+    if (err != KM_OK)
+        return err == KM_ERR_NOT_FOUND && r->many
+                   ? err
+                   : km_fault_set(r->fault, err, "%s", missing.text);
+    r->open = file;
+    return KM_OK;
+}
+
+static int error_at(struct reader *r, struct place place, const char *what, const char *name,
+                    const char *problem)
+{
+    char show[KM_YAML_SHOW_SIZE];
+
+    (void)km_yaml_show(km_slice_of(name), show);
+    if (place.line == 0)
+        return r->many ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what,
+                                      show, problem)
+                       : km_yaml_error(&r->doc, NULL, r->fault, "%s \"%s\" %s", what, show,
+                                       problem);
+    if (open_file(r, place.file) != KM_OK)
+        return KM_ERR_CONFIG;
+    return km_fault_set(r->fault, KM_ERR_CONFIG, "%s:%lu: %s \"%s\" %s", km_path_tail(r->doc.name),
+                        (unsigned long)place.line, what, show, problem);
+}
+
+/* The entry in the first file that has it, which is open then; NULL when none has. */
+static int find_in_files(struct reader *r, const char *list_key, const char *name,
+                         const struct km_yaml_node **entry)
+{
+    *entry = NULL;
+    for (int file = 0;; file++) {
+        int err = open_file(r, file);
+        if (err == KM_EOF)
+            return KM_OK;
+        if (err == KM_ERR_NOT_FOUND)
+            continue;
+        if (err != KM_OK)
+            return err;
+        *entry = find_entry(r, list_key, km_slice_of(name));
+        if (*entry != NULL)
+            return KM_OK;
+    }
 }
 
 /* ---- context, cluster, user ---- */
@@ -298,47 +404,86 @@ bool kubeconfig_is_dns_label(const char *text)
     return len > 0 && len <= 63;
 }
 
-static int find_context(const struct reader *r, const char *wanted,
-                        const struct km_yaml_node **context)
+static int take_context_name(struct reader *r, struct km_slice name,
+                             const struct km_yaml_node *node)
 {
-    const struct km_yaml_node *node = NULL, *entry;
-    struct km_slice name = km_slice_of(wanted);
-    char show[KM_YAML_SHOW_SIZE];
+    if (km_slice_copy(name, r->out->context, sizeof r->out->context) == KM_OK)
+        return KM_OK;
+    return km_yaml_error(&r->doc, node, r->fault, "the context's name is longer than %lu bytes",
+                         (unsigned long)sizeof r->out->context - 1);
+}
 
-    if (name.len == 0) {
-        int err = get_text(r, r->doc.root, "current-context", &name, &node);
+/* Looks at every file; the first current-context counts when none was asked for. */
+static int check_files(struct reader *r, struct place *named_at)
+{
+    int found = 0;
+
+    *named_at = (struct place){0};
+    for (int file = 0;; file++) {
+        const struct km_yaml_node *node;
+        struct km_slice name;
+        int err = open_file(r, file);
+        if (err == KM_EOF)
+            break;
+        if (err == KM_ERR_NOT_FOUND && r->many)
+            continue;
+        if (err == KM_OK)
+            err = check_shape(r);
+        if (err == KM_OK)
+            err = get_text(r, r->doc.root, "current-context", &name, &node);
         if (err != KM_OK)
             return err;
-        if (node == NULL)
-            return km_yaml_error(&r->doc, NULL, r->fault,
-                                 KUBECONFIG_EMPTY
-                                 ": current-context is not set, choose a context (--context)");
+        if (found++ == 0)
+            (void)km_slice_copy(km_slice_of(km_path_tail(r->doc.name)), r->out->source,
+                                sizeof r->out->source);
+        if (node == NULL || r->out->context[0] != '\0')
+            continue;
+        err = take_context_name(r, name, node);
+        if (err != KM_OK)
+            return err;
+        *named_at = (struct place){file, node->key_line};
     }
-    entry = find_entry(r, "contexts", name);
-    if (entry == NULL && node != NULL)
-        return km_yaml_error(&r->doc, node, r->fault,
-                             "current-context: context \"%s\" does not exist",
-                             km_yaml_show(name, show));
+    return found > 0 ? KM_OK
+                     : km_fault_set(r->fault, KM_ERR_NOT_FOUND,
+                                    "none of the files in KUBECONFIG exists");
+}
+
+static int find_context(struct reader *r, struct place named_at,
+                        const struct km_yaml_node **context)
+{
+    const struct km_yaml_node *entry;
+    const char *name = r->out->context;
+
+    if (name[0] == '\0')
+        return r->many
+                   ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: " KUBECONFIG_EMPTY
+                                  ": current-context is not set, name a context")
+                   : km_yaml_error(&r->doc, NULL, r->fault,
+                                   KUBECONFIG_EMPTY ": current-context is not set, name a context");
+    int err = find_in_files(r, "contexts", name, &entry);
+    if (err != KM_OK)
+        return err;
     if (entry == NULL)
-        return km_yaml_error(&r->doc, NULL, r->fault, "context \"%s\" does not exist",
-                             km_yaml_show(name, show));
-    if (km_slice_copy(name, r->out->context, sizeof r->out->context) != KM_OK)
-        return km_yaml_error(&r->doc, entry, r->fault,
-                             "the context's name is longer than %lu bytes",
-                             (unsigned long)sizeof r->out->context - 1);
+        return error_at(r, named_at, named_at.line == 0 ? "context" : "current-context: context",
+                        name, "does not exist");
     *context = km_yaml_get(entry, "context");
     return KM_OK;
 }
 
-static int find_parts(struct reader *r, const struct km_yaml_node *context)
+/* What the context says, with the places of the names. */
+static int read_context(struct reader *r, const struct km_yaml_node *context, struct place *cluster,
+                        struct place *user)
 {
     const struct km_yaml_node *cluster_node, *user_node;
-    struct km_slice cluster, user;
-    char show[KM_YAML_SHOW_SIZE];
+    struct km_slice text;
 
-    int err = get_text(r, context, "cluster", &cluster, &cluster_node);
+    int err = get_text(r, context, "cluster", &text, &cluster_node);
     if (err == KM_OK)
-        err = get_text(r, context, "user", &user, &user_node);
+        err = copy_text(r, context, "cluster", r->cluster_name, sizeof r->cluster_name);
+    if (err == KM_OK)
+        err = get_text(r, context, "user", &text, &user_node);
+    if (err == KM_OK)
+        err = copy_text(r, context, "user", r->user_name, sizeof r->user_name);
     if (err == KM_OK)
         err = copy_text(r, context, "namespace", r->out->ns, sizeof r->out->ns);
     if (err != KM_OK)
@@ -348,24 +493,36 @@ static int find_parts(struct reader *r, const struct km_yaml_node *context)
                              "namespace: not a DNS label (a-z, 0-9 and -, at most 63)");
     if (r->out->ns[0] == '\0')
         memcpy(r->out->ns, "default", sizeof "default");
-
-    const struct km_yaml_node *entry = find_entry(r, "clusters", cluster);
-    if (cluster_node == NULL && entry == NULL)
-        return km_yaml_error(&r->doc, context, r->fault, "context \"%s\" names no cluster",
-                             km_yaml_show(km_slice_of(r->out->context), show));
-    if (entry == NULL)
-        return km_yaml_error(&r->doc, cluster_node, r->fault, "cluster \"%s\" does not exist",
-                             km_yaml_show(cluster, show));
-    r->cluster = km_yaml_get(entry, "cluster");
-    r->cluster_name = cluster.ptr;
-
-    entry = find_entry(r, "users", user);
-    r->user = km_yaml_get(entry, "user");
-    r->out->user_missing = entry == NULL && user_node != NULL;
-    struct km_slice shown = {user.ptr, user.len < 127 ? user.len : 127};
-    (void)km_slice_copy(shown, r->out->user, sizeof r->out->user);
-    r->out->user_line = user_node != NULL ? user_node->key_line : 0;
+    *cluster = (struct place){r->open, cluster_node == NULL ? 0 : cluster_node->key_line};
+    *user = (struct place){r->open, user_node == NULL ? 0 : user_node->key_line};
+    if (cluster_node == NULL && context != NULL)
+        cluster->line = context->key_line;
     return KM_OK;
+}
+
+static int find_cluster(struct reader *r, struct place named_at)
+{
+    const struct km_yaml_node *entry;
+
+    int err = find_in_files(r, "clusters", r->cluster_name, &entry);
+    if (err != KM_OK)
+        return err;
+    if (entry == NULL && r->cluster_name[0] == '\0')
+        return error_at(r, named_at, "context", r->out->context, "names no cluster");
+    if (entry == NULL)
+        return error_at(r, named_at, "cluster", r->cluster_name, "does not exist");
+    r->cluster = km_yaml_get(entry, "cluster");
+    return KM_OK;
+}
+
+static int find_user(struct reader *r, struct place named_at)
+{
+    const struct km_yaml_node *entry;
+
+    int err = find_in_files(r, "users", r->user_name, &entry);
+    r->user = km_yaml_get(entry, "user");
+    r->out->user_missing = err == KM_OK && entry == NULL && named_at.line != 0;
+    return err;
 }
 
 /* ---- the server ---- */
@@ -431,14 +588,10 @@ static int read_credentials(const struct reader *r)
 {
     struct km_kubeconfig *out = r->out;
 
-    int err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
-                        &out->ca, out->ca_file, &out->ca_line);
+    int err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
+                        out->cert_file);
     if (err == KM_OK)
-        err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
-                        out->cert_file, &out->cert_line);
-    if (err == KM_OK)
-        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file,
-                        &out->key_line);
+        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file);
     if (err != KM_OK)
         return err;
     if (out->cert.len > 0 && out->key.len == 0)
@@ -449,38 +602,47 @@ static int read_credentials(const struct reader *r)
     return store_tokens(r);
 }
 
-static bool has_credentials(const struct reader *r)
+static int read_cluster(struct reader *r, struct place named_at)
 {
-    static const char *const keys[] = {"client-certificate", "client-certificate-data", "token",
-                                       "tokenFile"};
+    int err = find_cluster(r, named_at);
+    if (err == KM_OK)
+        err = check_cluster(r);
+    if (err == KM_OK)
+        err = read_server(r);
+    if (err == KM_OK && r->out->tls)
+        err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
+                        &r->out->ca, r->out->ca_file);
+    return err;
+}
 
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (is_set(km_yaml_get(r->user, keys[i])))
-            return true;
-    }
-    return is_set(km_yaml_get(r->cluster, "certificate-authority")) ||
-           is_set(km_yaml_get(r->cluster, "certificate-authority-data"));
+static int read_user(struct reader *r, struct place named_at)
+{
+    int err = find_user(r, named_at);
+    if (err == KM_OK)
+        err = check_user(r);
+    if (err == KM_OK && r->out->tls)
+        err = read_credentials(r);
+    return err;
 }
 
 static int read_config(struct reader *r, const char *context)
 {
+    struct place context_at, cluster_at, user_at;
     const struct km_yaml_node *node = NULL;
+    int err = KM_OK;
 
-    int err = check_shape(r);
+    if (context != NULL && context[0] != '\0')
+        err = take_context_name(r, km_slice_of(context), NULL);
     if (err == KM_OK)
-        err = find_context(r, context, &node);
+        err = check_files(r, &context_at);
     if (err == KM_OK)
-        err = find_parts(r, node);
+        err = find_context(r, context_at, &node);
     if (err == KM_OK)
-        err = check_cluster(r);
+        err = read_context(r, node, &cluster_at, &user_at);
     if (err == KM_OK)
-        err = check_user(r);
+        err = read_cluster(r, cluster_at);
     if (err == KM_OK)
-        err = read_server(r);
-    if (err == KM_OK && r->out->tls)
-        err = read_credentials(r);
-    if (err == KM_OK && !r->out->tls)
-        r->out->creds_unused = has_credentials(r);
+        err = read_user(r, user_at);
     return err;
 }
 
@@ -492,34 +654,29 @@ static int finish(struct reader *r, int err)
     return err;
 }
 
+/* Static, since it is too large for the stack; km_yaml_parse and km_yaml_load keep a second one out. */
+static struct reader the_reader;
+
 int km_kubeconfig_parse(const char *name, struct km_slice text, const char *context,
                         struct km_kubeconfig *out, struct km_fault *fault)
 {
-    struct reader r = {.out = out, .fault = fault};
+    struct reader *r = &the_reader;
 
+    *r = (struct reader){.out = out, .fault = fault};
     kubeconfig_reset(out);
-    (void)km_slice_copy(km_slice_of(km_path_tail(name)), out->source, sizeof out->source);
-    int err = km_yaml_parse(&r.doc, name, text, KM_YAML_FIRST_DOCUMENT, fault);
-    return finish(&r, err != KM_OK ? err : read_config(&r, context));
+    int err = km_yaml_parse(&r->doc, name, text, KM_YAML_FIRST_DOCUMENT, fault);
+    return finish(r, err != KM_OK ? err : read_config(r, context));
 }
 
-/* *empty: there is nothing in the file that could be a configuration, so that another source may serve. */
-int kubeconfig_load_file(const char *path, const char *context, struct km_kubeconfig *out,
-                         bool *empty, struct km_fault *fault)
+int kubeconfig_load_files(const char *paths, bool many, const char *context,
+                          struct km_kubeconfig *out, bool *empty, struct km_fault *fault)
 {
-    struct reader r = {.out = out, .fault = fault};
+    struct reader *r = &the_reader;
 
+    *r = (struct reader){
+        .out = out, .fault = fault, .paths = paths, .many = many, .empty = true, .open = -1};
     kubeconfig_reset(out);
-    *empty = false;
-    if (km_slice_copy(km_slice_of(path), out->source, sizeof out->source) != KM_OK)
-        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the path is longer than %d bytes",
-                            km_path_tail(path), KM_KUBECONFIG_PATH_SIZE - 1);
-    int err = km_yaml_load(&r.doc, path, KM_YAML_FIRST_DOCUMENT, fault);
-    if (err != KM_OK)
-        return finish(&r, err);
-    const struct km_yaml_node *clusters = km_yaml_get(r.doc.root, "clusters");
-    *empty = r.doc.root == NULL ||
-             (r.doc.root->kind == KM_YAML_MAP && (clusters == NULL || clusters->first == NULL) &&
-              !is_set(km_yaml_get(r.doc.root, "current-context")));
-    return finish(&r, read_config(&r, context));
+    int err = finish(r, read_config(r, context));
+    *empty = r->empty && (err == KM_OK || err == KM_ERR_CONFIG);
+    return err;
 }

@@ -66,90 +66,38 @@ int km_kubeconfig_load_in_cluster(const char *dir, struct km_kubeconfig *out,
 
 /* ---- the search ---- */
 
-/* The next name of a list that is split at ':', empty ones skipped. False at the end. */
-static bool next_name(const char **list, char *out, size_t out_size, bool *too_long)
+static int home_path(char *path, size_t size, struct km_fault *fault)
 {
-    while (**list == ':')
-        (*list)++;
-    if (**list == '\0')
-        return false;
-    size_t len = strcspn(*list, ":");
-    *too_long = km_slice_copy((struct km_slice){*list, len}, out, out_size) != KM_OK;
-    *list += len;
-    return true;
-}
+    const char *home = getenv("HOME");
 
-static bool exists(const char *path)
-{
-    char byte[1];
-    /* No room for a single byte: any file but an empty one is too long. */
-    return km_port_file_read(path, byte, sizeof byte) != KM_ERR_NOT_FOUND;
-}
-
-/* The first file of KUBECONFIG that exists, and how many others do. */
-static int first_of_list(const char *list, char *path, size_t size, uint8_t *others,
-                         struct km_fault *fault)
-{
-    char name[KM_KUBECONFIG_PATH_SIZE];
-    bool too_long;
-
-    path[0] = '\0';
-    *others = 0;
-    while (next_name(&list, name, sizeof name, &too_long)) {
-        if (too_long)
-            return km_fault_set(fault, KM_ERR_CONFIG, "KUBECONFIG: a path is longer than %d bytes",
-                                KM_KUBECONFIG_PATH_SIZE - 1);
-        if (!exists(name) || strcmp(name, path) == 0)
-            continue;
-        if (path[0] == '\0')
-            (void)km_slice_copy(km_slice_of(name), path, size);
-        else if (*others < UINT8_MAX)
-            (*others)++;
-    }
-    return path[0] != '\0'
-               ? KM_OK
-               : km_fault_set(fault, KM_ERR_NOT_FOUND, "none of the files in KUBECONFIG exists");
-}
-
-static int default_path(char *path, size_t size, uint8_t *others, struct km_fault *fault)
-{
-    const char *list = getenv("KUBECONFIG"), *home = getenv("HOME");
-
-    *others = 0;
-    if (list != NULL && list[0] != '\0')
-        return first_of_list(list, path, size, others, fault);
     if (home == NULL || home[0] == '\0')
         return km_fault_set(fault, KM_ERR_NOT_FOUND, "KUBECONFIG and HOME are not set");
     int len = snprintf(path, size, "%s/.kube/config", home);
     if (len < 0 || (size_t)len >= size)
         return km_fault_set(fault, KM_ERR_CONFIG, "HOME is too long");
-    return exists(path)
-               ? KM_OK
-               : km_fault_set(fault, KM_ERR_NOT_FOUND, "%s does not exist", km_path_tail(path));
+    return KM_OK;
 }
 
-/* KM_ERR_NOT_FOUND: no file, or one without a configuration in it. Not inlined, to keep each stack frame small. */
+/* KM_ERR_NOT_FOUND: no file, or none with a configuration in it. Not inlined, to keep each stack frame small. */
 __attribute__((noinline)) static int load_default_files(const char *context,
                                                         struct km_kubeconfig *out,
                                                         struct km_fault *fault)
 {
+    const char *list = getenv("KUBECONFIG");
     char path[KM_KUBECONFIG_PATH_SIZE];
     struct km_fault why = {0};
-    uint8_t others;
-    bool empty;
+    bool empty, many = list != NULL && list[0] != '\0';
 
-    int err = default_path(path, sizeof path, &others, fault);
+    int err = many ? KM_OK : home_path(path, sizeof path, fault);
     if (err != KM_OK)
         return err;
-    err = kubeconfig_load_file(path, context, out, &empty, &why);
-    out->unread_files = others;
+    err = kubeconfig_load_files(many ? list : path, many, context, out, &empty, &why);
     if (err == KM_OK)
         return KM_OK;
-    if (others > 0)
-        return km_fault_set(fault, KM_ERR_CONFIG,
-                            "%s (KUBECONFIG names %u more files, which are not merged)", why.text,
-                            (unsigned)others);
-    return km_fault_set(fault, empty ? KM_ERR_NOT_FOUND : KM_ERR_CONFIG, "%s", why.text);
+    if (err == KM_ERR_NOT_FOUND && !many)
+        return km_fault_set(fault, err, "%s does not exist", km_path_tail(path));
+    return km_fault_set(fault, empty || err == KM_ERR_NOT_FOUND ? KM_ERR_NOT_FOUND : KM_ERR_CONFIG,
+                        "%s", why.text);
 }
 
 static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
@@ -188,7 +136,7 @@ int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeco
 
     if (opt->path == NULL)
         return search(opt, out, fault);
-    int err = kubeconfig_load_file(opt->path, opt->context, out, &empty, fault);
+    int err = kubeconfig_load_files(opt->path, false, opt->context, out, &empty, fault);
     if (err != KM_ERR_NOT_FOUND)
         return err;
     /* A file that was asked for by name and is not there is a mistake. */

@@ -29,9 +29,9 @@ struct km_slice kubeconfig_trim(struct km_slice text); /* without blanks and lin
 
 bool kubeconfig_is_dns_label(const char *text);
 int kubeconfig_set_server(struct km_kubeconfig *out, struct km_slice url, struct km_fault *fault);
-/* Reads one file. KM_ERR_NOT_FOUND when there is none. *empty: nothing in the file could be a configuration, so that
-   another source may serve. */
-int kubeconfig_load_file(const char *path, const char *context, struct km_kubeconfig *out,
-                         bool *empty, struct km_fault *fault);
+/* Reads a file, or several that are split at ':', of which missing ones are skipped. KM_ERR_NOT_FOUND when there is none.
+   *empty: nothing in them could be a configuration, so that another source may serve. */
+int kubeconfig_load_files(const char *paths, bool many, const char *context,
+                          struct km_kubeconfig *out, bool *empty, struct km_fault *fault);
 
 #endif

@@ -20,12 +20,12 @@ enum scalar_type {
     SCALAR_WRONG_TAG,
 };
 
-/* tag is NULL without one; number takes the JSON text of an INT or a FLOAT. A number too long for it is a string. */
-#define SCALAR_NUMBER_SIZE 512
+/* tag is NULL without one; number takes the JSON text of an INT or a FLOAT. */
+#define SCALAR_NUMBER_SIZE 64
 enum scalar_type scalar_resolve(const char *tag, struct km_slice text,
                                 char number[SCALAR_NUMBER_SIZE]);
-/* The key that a float stands for. False when it has too many digits. */
-bool scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE]);
+/* The key that a float stands for. */
+void scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE]);
 
 /* Appends a JSON string. */
 void json_put_string(struct km_buf *buf, struct km_slice text);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "manifest_priv.h"
@@ -114,159 +117,100 @@ static bool read_int(struct km_slice text, struct km_buf *out)
 
 /* ---- floats ---- */
 
-struct decimal {
-    bool negative;
-    struct km_slice whole, fraction; /* whole without zeros before it */
-    int64_t exponent;
-};
-
-static struct km_slice take_digits(struct km_slice *text)
+static size_t digits_at(struct km_slice text, size_t at)
 {
-    struct km_slice taken = {text->ptr, 0};
-
-    while (taken.len < text->len && is_digit(text->ptr[taken.len]))
-        taken.len++;
-    drop(text, taken.len);
-    return taken;
+    size_t count = 0;
+    while (at + count < text.len && is_digit(text.ptr[at + count]))
+        count++;
+    return count;
 }
 
-static bool take_exponent(struct km_slice *text, int64_t *exponent)
+/* [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)? */
+static bool is_float(struct km_slice text)
 {
-    if (text->len == 0)
-        return true;
-    if (text->ptr[0] != 'e' && text->ptr[0] != 'E')
+    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? 1 : 0;
+    size_t count = digits_at(text, at);
+
+    at += count;
+    if (at < text.len && text.ptr[at] == '.') {
+        size_t behind = digits_at(text, at + 1);
+        at += behind + 1;
+        count += behind;
+    }
+    if (count == 0 || at == text.len)
+        return count > 0;
+    if (text.ptr[at] != 'e' && text.ptr[at] != 'E')
         return false;
-    drop(text, 1);
-    bool negative = text->len > 0 && text->ptr[0] == '-';
-    if (negative || (text->len > 0 && text->ptr[0] == '+'))
-        drop(text, 1);
-    struct km_slice digits = take_digits(text);
-    for (size_t i = 0; i < digits.len; i++) {
-        if (*exponent < 100000)
-            *exponent = *exponent * 10 + (digits.ptr[i] - '0');
-    }
-    *exponent = negative ? -*exponent : *exponent;
-    return digits.len > 0 && text->len == 0;
+    at++;
+    if (at < text.len && (text.ptr[at] == '-' || text.ptr[at] == '+'))
+        at++;
+    count = digits_at(text, at);
+    return count > 0 && at + count == text.len;
 }
 
-static bool split_float(struct km_slice text, struct decimal *d)
+/* The fewest digits that a value can be told by, as D.DDDe+DD. */
+static void shortest(double value, bool single, char out[40])
 {
-    *d = (struct decimal){0};
-    d->negative = text.len > 0 && text.ptr[0] == '-';
-    if (d->negative || (text.len > 0 && text.ptr[0] == '+'))
-        drop(&text, 1);
-    d->whole = take_digits(&text);
-    if (text.len > 0 && text.ptr[0] == '.') {
-        drop(&text, 1);
-        d->fraction = take_digits(&text);
+    for (int places = 0; places <= 17; places++) {
+        (void)snprintf(out, 40, "%.*e", places, value);
+        bool found = single ? strtof(out, NULL) == (float)value : strtod(out, NULL) == value;
+        if (found)
+            return;
     }
-    if (d->whole.len == 0 && d->fraction.len == 0)
-        return false;
-    while (d->whole.len > 0 && d->whole.ptr[0] == '0')
-        drop(&d->whole, 1);
-    return take_exponent(&text, &d->exponent);
 }
 
-static char decimal_digit(const struct decimal *d, size_t at)
+/* As Go's strconv writes the shortest form: with an exponent of at least two digits outside 10^low to 10^high, without
+   one inside. JSON takes the zero out of e-09. */
+static void put_float(struct km_buf *buf, double value, bool single, long low, long high)
 {
-    if (at < d->whole.len)
-        return d->whole.ptr[at];
-    at -= d->whole.len;
-    return at < d->fraction.len ? d->fraction.ptr[at] : '0';
-}
+    char text[40], digits[24];
+    size_t count = 0;
+    const char *at = text;
 
-/* Whether a double would be infinite: at least 2^1024 - 2^970. */
-static bool is_infinite(const struct decimal *d)
-{
-    static const char limit[] = "17976931348623158079372897140530341507993413271003782693617377898";
-    size_t count = d->whole.len + d->fraction.len, first = 0;
-
-    while (first < count && decimal_digit(d, first) == '0')
-        first++;
-    int64_t top = (int64_t)d->whole.len - (int64_t)first + d->exponent;
-    if (first == count || top != 309)
-        return first < count && top > 309;
-    for (size_t i = 0; i < sizeof limit - 1; i++) {
-        char c = decimal_digit(d, first + i);
-        if (c != limit[i])
-            return c > limit[i];
+    shortest(value, single, text);
+    if (*at == '-')
+        km_buf_putc(buf, *at++);
+    for (; *at != 'e' && *at != '\0' && count < sizeof digits; at++) {
+        if (*at != '.')
+            digits[count++] = *at;
     }
-    return true;
+    long exponent = *at == 'e' ? strtol(at + 1, NULL, 10) : 0;
+    if (value != 0 && (exponent < low || exponent >= high)) {
+        km_buf_putc(buf, digits[0]);
+        km_buf_puts(buf, count > 1 ? "." : "");
+        km_buf_put(buf, digits + 1, count - 1);
+        km_buf_printf(buf, single ? "e%+03ld" : exponent < 0 ? "e%ld" : "e%+03ld", exponent);
+        return;
+    }
+    km_buf_puts(buf, exponent < 0 ? "0." : "");
+    for (long i = exponent + 1; i < 0; i++)
+        km_buf_putc(buf, '0');
+    for (long i = 0; i < (long)count || i <= exponent; i++) {
+        if (i == exponent + 1 && exponent >= 0)
+            km_buf_putc(buf, '.');
+        km_buf_putc(buf, i < (long)count ? digits[i] : '0');
+    }
 }
 
 static bool read_float(struct km_slice text, struct km_buf *out)
 {
-    struct decimal d;
+    char copy[DIGITS_MAX + 1];
 
-    if (!split_float(text, &d) || is_infinite(&d))
+    if (!is_float(text) || km_slice_copy(text, copy, sizeof copy) != KM_OK)
         return false;
-    if (d.negative)
-        km_buf_putc(out, '-');
-    if (d.whole.len == 0)
-        km_buf_putc(out, '0');
-    km_buf_put_slice(out, d.whole);
-    if (d.fraction.len > 0) {
-        km_buf_putc(out, '.');
-        km_buf_put_slice(out, d.fraction);
-    }
-    if (d.exponent != 0) {
-        km_buf_putc(out, 'e');
-        km_buf_put_i64(out, d.exponent);
-    }
+    double value = strtod(copy, NULL);
+    if (value > DBL_MAX || value < -DBL_MAX)
+        return false;
+    put_float(out, value, false, -6, 21);
     return true;
 }
 
-bool scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE])
+void scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE])
 {
-    char digits[8];
-    struct decimal d;
     struct km_buf buf;
-    size_t count = 0;
-    int64_t top;
 
-    /* Go writes a float key with as many digits as a 32-bit float needs: up to six stay as they are. */
-    if (!split_float(km_slice_of(number), &d))
-        return false;
-    top = (int64_t)d.whole.len + d.exponent;
-    for (size_t i = 0; i < d.whole.len + d.fraction.len; i++) {
-        char c = decimal_digit(&d, i);
-        if (count == 0 && c == '0') {
-            top--;
-            continue;
-        }
-        if (count == 7)
-            return false;
-        digits[count++] = c;
-    }
-    while (count > 0 && digits[count - 1] == '0')
-        count--;
     km_buf_init(&buf, out, SCALAR_NUMBER_SIZE);
-    if (d.negative)
-        km_buf_putc(&buf, '-');
-    if (count == 0) {
-        km_buf_putc(&buf, '0');
-        return true;
-    }
-    if (count > 6 || top > 38 || top < -36)
-        return false;
-    if (top - 1 < -4 || top - 1 >= 6) {
-        km_buf_putc(&buf, digits[0]);
-        if (count > 1)
-            km_buf_putc(&buf, '.');
-        km_buf_put(&buf, digits + 1, count - 1);
-        km_buf_printf(&buf, "e%c%02d", top < 1 ? '-' : '+', (int)(top < 1 ? 1 - top : top - 1));
-        return true;
-    }
-    if (top <= 0)
-        km_buf_puts(&buf, "0.");
-    for (int64_t i = top; i < 0; i++)
-        km_buf_putc(&buf, '0');
-    for (int64_t i = 0; i < (int64_t)count || i < top; i++) {
-        if (i == top && top > 0)
-            km_buf_putc(&buf, '.');
-        km_buf_putc(&buf, i < (int64_t)count ? digits[i] : '0');
-    }
-    return true;
+    put_float(&buf, (double)(float)strtod(number, NULL), true, -4, 6);
 }
 
 /* ---- all ---- */
@@ -277,7 +221,7 @@ static enum scalar_type read_number(struct km_slice text, struct km_buf *out)
     size_t len = 0;
 
     if (text.ptr[0] == '.')
-        return text.len <= DIGITS_MAX && read_float(text, out) ? SCALAR_FLOAT : SCALAR_STRING;
+        return read_float(text, out) ? SCALAR_FLOAT : SCALAR_STRING;
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '_')
             continue;

@@ -321,8 +321,8 @@ static int put_scalar(struct converter *c, const yaml_event_t *event, bool as_ke
             km_buf_puts(&c->json, number);
             return KM_OK;
         }
-        if (type == SCALAR_FLOAT && !scalar_float_key(number, key))
-            return fail(c, line, "expected a key, which is a string: put this number in quotes");
+        if (type == SCALAR_FLOAT)
+            scalar_float_key(number, key);
         if (type == SCALAR_INT && number[0] != '-' &&
             (strlen(number) > 19 || (strlen(number) == 19 && strcmp(number, "9223372036854775807") > 0)))
             return fail(c, line, "expected a key, which is a string: put this number in quotes");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the server is and who we are: from a kubeconfig file or from the service account of a pod. Rules of client-go's
- * clientcmd for one file; what is not supported is an error that names the field and never ignored. Before the seal only.
+ * clientcmd; what is not supported is an error that names the field and never ignored. Before the seal only.
  */
 #ifndef KM_KUBECONFIG_H
 #define KM_KUBECONFIG_H
@@ -66,11 +66,10 @@ struct km_kubeconfig {
     char ns[64];        /* "default" when nothing says otherwise */
     char context[128];  /* "" in-cluster */
     char user[128];     /* that the context names; "" in-cluster or none; cut when longer */
-    char source[KM_KUBECONFIG_PATH_SIZE]; /* the file that was read, or "in-cluster" */
+    char source[KM_KUBECONFIG_PATH_SIZE]; /* the (first) file that was read, or "in-cluster" */
     bool in_cluster;
     bool
         user_missing; /* the context names a user that the file does not have: no credentials, as in client-go */
-    uint8_t unread_files; /* further existing files of KUBECONFIG: they are not merged */
     struct km_slice ca;   /* PEM; empty: the system's roots */
     struct km_slice cert; /* PEM; empty: none */
     struct km_slice key;  /* PEM; wipe after use */
@@ -91,10 +90,9 @@ struct km_kubeconfig {
 
 /*
  * Finds and reads the configuration. With path NULL: the files that KUBECONFIG names, else ~/.kube/config, and the service
- * account, in opt->order. Of several files in KUBECONFIG only the first that exists is read; since the first file's entries
- * win when files are merged, the result is the same whenever that file has the context and all that it names, and
- * otherwise the error says that files are not merged. Blocks for the disk. KM_ERR_CONFIG with "FILE:LINE: why"; then `out`
- * holds no credentials.
+ * account, in opt->order. Several files in KUBECONFIG are merged by kubectl's rules: missing ones are skipped, a malformed one
+ * is an error, the first current-context and the first entry of each name count, and paths in an entry are taken from the
+ * folder of its file. Blocks for the disk. KM_ERR_CONFIG with "FILE:LINE: why"; then `out` holds no credentials.
  */
 int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
                        struct km_fault *fault);

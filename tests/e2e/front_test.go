@@ -54,6 +54,8 @@ func newFront(t *testing.T, p *plane.Plane, name string) *front {
 	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.note(r.URL)
 		if f.isStuck(r) {
+			// The server hears of the client's end only behind the whole body.
+			io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
 			return
 		}

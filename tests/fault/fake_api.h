@@ -74,7 +74,7 @@ struct api {
     size_t page_size;       /* largest page of a list; 0 = as the client says */
     int64_t watch_ms; /* streams end in order after so long at the latest; 0 = as the client says */
     int64_t grace_ms; /* of the node lifecycle controller; 0 = it sleeps */
-    const char *token, *next_token; /* both are good; "" = none */
+    const char *token, *next_token; /* both are good; "" = none; token NULL = all are let in */
     enum api_verdict (*hook)(const struct km_sim_request *rq, enum api_call call); /* may be NULL */
     /* Whether a status write was made from the Node as it is; NULL = always. Others can't know which conditions flip. */
     bool (*is_up_to_date)(void);

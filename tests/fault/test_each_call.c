@@ -25,9 +25,15 @@ static void story(void)
     rig_run(25000);
 }
 
+static bool plain; /* without TLS */
+
 static void scene(void)
 {
     rig_begin(1);
+    if (plain) {
+        rig.kubeconfig.tls = false;
+        api.token = NULL; /* credentials never go over a plain link */
+    }
     rig.config.recreate_node = true;
 }
 
@@ -80,6 +86,31 @@ static void any_call_once(void **state)
     (void)state;
     for (uint64_t n = 1; n <= counted[KM_SIM_ANY]; n++)
         try_failure(KM_SIM_ANY, n, 1, KM_SIM_NATURAL);
+}
+
+static void plain_calls_once(void **state)
+{
+    static const enum km_sim_call calls[] = {KM_SIM_SEND, KM_SIM_RECV};
+    static const int errors[] = {KM_SIM_NATURAL, KM_AGAIN, KM_ERR_IO, KM_ERR_TIMEOUT};
+    uint64_t count[2];
+
+    (void)state;
+    plain = true;
+    scene();
+    rig_start();
+    story();
+    for (size_t i = 0; i < 2; i++) {
+        count[i] = km_sim_calls(calls[i]);
+        rig_check(count[i] > 10);
+    }
+    finish();
+    for (size_t i = 0; i < 2; i++) {
+        for (uint64_t n = 1; n <= count[i]; n++) {
+            for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++)
+                try_failure(calls[i], n, 1, errors[e]);
+        }
+    }
+    plain = false;
 }
 
 static void any_five_in_a_row(void **state)
@@ -156,9 +187,9 @@ static void classes_for_minutes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(count_calls),         cmocka_unit_test(any_call_once),
-        cmocka_unit_test(any_five_in_a_row),   cmocka_unit_test(other_errors),
-        cmocka_unit_test(classes_for_minutes),
+        cmocka_unit_test(count_calls),      cmocka_unit_test(any_call_once),
+        cmocka_unit_test(plain_calls_once), cmocka_unit_test(any_five_in_a_row),
+        cmocka_unit_test(other_errors),     cmocka_unit_test(classes_for_minutes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

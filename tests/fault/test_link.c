@@ -73,6 +73,29 @@ static void hours_without_server(void **state)
     }
 }
 
+/* The server is back for a moment in which not every request has come through, and away again: two episodes, each told. */
+static void away_twice_in_a_row(void **state)
+{
+    (void)state;
+    for (int64_t seconds = 5; seconds < 45; seconds++) {
+        begin_ready();
+        km_sim_route(API_IP, API_PORT, KM_SIM_REFUSE);
+        km_sim_close_all();
+        rig_run(seconds * 1000);
+        km_sim_route(API_IP, API_PORT, KM_SIM_LISTEN);
+        for (int i = 0; i < 600 && rig_logged("The API server answers again") == 0; i++)
+            rig_run(100);
+        km_sim_route(API_IP, API_PORT, KM_SIM_REFUSE);
+        km_sim_close_all();
+        rig_run(60000);
+        rig_check(rig_logged("The API server can't be used, trying again with back-off") == 2);
+        km_sim_route(API_IP, API_PORT, KM_SIM_LISTEN);
+        (void)rig_settle(100000);
+        rig_check(rig_logged("The API server answers again") == 2);
+        rig_end();
+    }
+}
+
 static void not_there_at_the_start(void **state)
 {
     (void)state;
@@ -442,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hours_without_server),
+        cmocka_unit_test(away_twice_in_a_row),
         cmocka_unit_test(not_there_at_the_start),
         cmocka_unit_test(certificate_words),
         cmocka_unit_test(half_open_links),

@@ -468,7 +468,7 @@ static void two_days(void **state)
         live(strtoull(seed, NULL, 10), length);
         return;
     }
-    for (uint64_t s = 1; s <= (RIG_SLOW ? 3 : 10); s++)
+    for (uint64_t s = 1; s <= (RIG_SLOW ? 2 : 10); s++)
         live(s, length);
 }
 

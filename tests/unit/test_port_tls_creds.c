@@ -141,9 +141,11 @@ static void test_origins(void **state)
     (void)state;
     assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
     assert_string_equal(fault.text, "a:7: ca: no certificate in PEM form");
+    km_fault_clear(&fault);
     creds.ca = km_slice_of(pem_ca);
     assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
     assert_non_null(strstr(fault.text, "a:12: key: client certificate and client key do not"));
+    km_fault_clear(&fault);
     creds.cert = km_slice_of("nothing");
     assert_int_equal(km_tls_setup(&creds, &fault), KM_ERR_CONFIG);
     assert_string_equal(fault.text, "a:11: cert: no certificate in PEM form");

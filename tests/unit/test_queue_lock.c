@@ -55,11 +55,14 @@ static int64_t clock_ms(void *ctx)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static bool sleeping; /* somebody does, or did */
+
 static void sleep_until(void *ctx, int64_t until_ms)
 {
     struct timespec t;
 
     (void)ctx;
+    sleeping = true;
     held = false;
     if (until_ms == KM_NEVER) {
         (void)pthread_cond_wait(&changed, &mutex);
@@ -154,7 +157,17 @@ static void *wait_for_one(void *arg)
     return NULL;
 }
 
-/* Who sleeps until a late key wakes up for an earlier one, and for a time that comes by itself. */
+static bool somebody_sleeps(void)
+{
+    bool result;
+
+    acquire(NULL);
+    result = sleeping;
+    let_go(NULL);
+    return result;
+}
+
+/* Who sleeps until a late key wakes up for an earlier one. */
 static void test_earlier_key_wakes(void **state)
 {
     pthread_t waiter;
@@ -162,8 +175,11 @@ static void test_earlier_key_wakes(void **state)
     (void)state;
     shared.lock = &lock;
     km_queue_init(&shared);
-    (void)km_queue_add_after(&shared, 1, 3600000, clock_ms(NULL));
+    (void)km_queue_add_after(&shared, 1, 5000, clock_ms(NULL));
+    sleeping = false;
     assert_int_equal(pthread_create(&waiter, NULL, wait_for_one, NULL), 0);
+    while (!somebody_sleeps())
+        (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
     (void)km_queue_add_after(&shared, 2, 20, clock_ms(NULL));
     (void)pthread_join(waiter, NULL);
     assert_int_equal(got_key, 2);
