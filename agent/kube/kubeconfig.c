@@ -589,9 +589,10 @@ static int read_credentials(const struct reader *r)
     struct km_kubeconfig *out = r->out;
 
     int err = store_pem(r, r->user, "client-certificate", "client-certificate-data", &out->cert,
-                        out->cert_file);
+                        out->cert_file, &out->cert_line);
     if (err == KM_OK)
-        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file);
+        err = store_pem(r, r->user, "client-key", "client-key-data", &out->key, out->key_file,
+                        &out->key_line);
     if (err != KM_OK)
         return err;
     if (out->cert.len > 0 && out->key.len == 0)
@@ -611,7 +612,7 @@ static int read_cluster(struct reader *r, struct place named_at)
         err = read_server(r);
     if (err == KM_OK && r->out->tls)
         err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
-                        &r->out->ca, r->out->ca_file);
+                        &r->out->ca, r->out->ca_file, &r->out->ca_line);
     return err;
 }
 
