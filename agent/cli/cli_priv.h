@@ -54,8 +54,12 @@ void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_flush(void);
 /* False after a write failed (a closed pipe): the command may stop. */
 bool out_works(void);
+/* Whether anything of this process reached standard output. */
+bool out_went(void);
 /* A line on standard error. */
 void err_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for a text of any length. */
+void err_text(const char *text);
 /* Spaces until a column is `width` wide; widths count characters, not bytes. */
 void out_pad(size_t used, size_t width);
 size_t text_width(struct km_slice text);
@@ -87,6 +91,8 @@ int cli_connect(void);
 int cli_call(struct km_request *r);
 /* Prints an error in kubectl's words (spec of kubectl's checkErr) and returns the exit status, 1. r may be NULL. */
 int cli_fail(int err, const struct km_request *r);
+/* The error answer's message in full length. */
+const char *cli_status_message(const struct km_request *r);
 /* As cli_fail for a mistake in the arguments: "error: ..." */
 int cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Seconds of --request-timeout and the like: a bare number, or Go's form (1m30s). Milliseconds, or negative. */
@@ -102,10 +108,13 @@ struct target {
 struct targets {
     struct target items[CLI_TARGET_COUNT];
     uint16_t count;
+    bool slashes; /* they were typed as TYPE/NAME */
 };
 /* Words into targets: TYPE[,TYPE...] [NAME...] or TYPE/NAME... The storage for split words is static. KM_ERR_CONFIG in
    kubectl's words. */
 int targets_parse(const struct words *words, struct targets *out, struct km_fault *fault);
+/* Categories ("all") into the types that they stand for. May ask the server. */
+int targets_expand(struct targets *targets, struct km_fault *fault);
 
 /* ---- commands ---- */
 

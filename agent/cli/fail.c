@@ -23,6 +23,11 @@ int status_init(struct km_client *client)
     return err;
 }
 
+void status_forget(void)
+{
+    memset(&status, 0, sizeof status);
+}
+
 const struct km_full_status *status_last(void)
 {
     return &status;
@@ -39,64 +44,102 @@ int cli_usage_error(const char *format, ...)
     return 1;
 }
 
-/* One cause stands in the line, several stand below each other. */
-static void print_causes(void)
+static bool told_before(uint16_t index)
 {
+    const struct km_full_cause *cause = &status.causes[index];
+    for (uint16_t i = 0; i < index; i++) {
+        if (strcmp(status.causes[i].field, cause->field) == 0 &&
+            strcmp(status.causes[i].message, cause->message) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One cause stands in the line, several stand below each other; equal ones count once. */
+static void put_causes(struct km_buf *out)
+{
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < status.causes_count; i++)
+        count += !told_before(i);
     for (uint16_t i = 0; i < status.causes_count; i++) {
         const struct km_full_cause *cause = &status.causes[i];
-        const char *lead = status.causes_count > 1 ? "\n* " : " ";
-        if (cause->field[0] != '\0')
-            err_printf("%s%s: %s", lead, cause->field, cause->message);
-        else
-            err_printf("%s%s", lead, cause->message);
+        if (!told_before(i))
+            km_buf_printf(out, "%s%s: %s", count > 1 ? "\n* " : "", cause->field, cause->message);
     }
 }
 
-static void print_invalid(void)
+static void put_invalid(struct km_buf *out)
 {
-    bool known = status.kind[0] != '\0' && status.name[0] != '\0';
-    if (!known && status.causes_count == 0) {
-        err_printf("The request is invalid: %s\n", status.message);
-        return;
-    }
-    if (known)
-        err_printf("The %s \"%s\" is invalid", status.kind, status.name);
+    if (status.kind[0] != '\0' || status.name[0] != '\0')
+        km_buf_printf(out, "The %s \"%s\" is invalid", status.kind, status.name);
+    else if (status.message[0] != '\0' && status.causes_count == 0)
+        km_buf_printf(out, "The request is invalid: %s", status.message);
     else
-        err_printf("The request is invalid");
-    if (status.causes_count > 0) {
-        err_printf(":");
-        print_causes();
-    }
-    err_printf("\n");
+        km_buf_puts(out, "The request is invalid");
+    if (status.causes_count == 0)
+        return;
+    km_buf_puts(out, ": ");
+    put_causes(out);
 }
 
-static void print_status(const struct km_status *small)
+static void put_status(struct km_buf *out, const struct fail *f)
 {
+    const struct km_status *small = f->request->status;
     const char *message = status.message[0] != '\0' ? status.message : small->message;
     if (km_status_is_unauthorized(small))
-        err_printf("error: You must be logged in to the server (%s)\n", message);
-    else if (km_status_is_invalid(small))
-        print_invalid();
-    else if (small->reason[0] == '\0' || strcmp(small->reason, "Unknown") == 0)
-        err_printf("Error from server: %s\n", message);
+        km_buf_puts(out, "error: You must be logged in to the server (");
+    else if (small->reason[0] == '\0')
+        km_buf_puts(out, "Error from server: ");
     else
-        err_printf("Error from server (%s): %s\n", small->reason, message);
+        km_buf_printf(out, "Error from server (%s): ", small->reason);
+    if (f->verb != NULL && f->source != NULL)
+        km_buf_printf(out, "error when %s \"%s\": ", f->verb, f->source);
+    km_buf_puts(out, message);
+    if (km_status_is_unauthorized(small))
+        km_buf_putc(out, ')');
+}
+
+static const char *words(const struct fail *f)
+{
+    const struct km_request *r = f->request;
+    if (r != NULL && r->fault != NULL && r->fault->code != KM_OK)
+        return r->fault->text;
+    return cli.fault.code != KM_OK ? cli.fault.text : km_strerror(f->err);
+}
+
+void fail_put(struct km_buf *out, const struct fail *f)
+{
+    bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
+    if (answered && f->alone && strcmp(f->request->status->reason, "Invalid") == 0)
+        put_invalid(out);
+    else if (answered)
+        put_status(out, f);
+    else if (f->err == KM_ERR_REFUSED)
+        km_buf_printf(out,
+                      "The connection to the server %s was refused - did you specify the right "
+                      "host or port?",
+                      cli.client.host_header);
+    else if (km_err_is_link(f->err) || f->err == KM_ERR_CERT || f->err == KM_ERR_TLS)
+        km_buf_printf(out, "Unable to connect to the server: %s", words(f));
+    else
+        km_buf_printf(out, "%s%s", f->alone ? "error: " : "", words(f));
 }
 
 int cli_fail(int err, const struct km_request *r)
 {
-    const char *words = r != NULL && r->fault != NULL && r->fault->code != KM_OK
-                            ? r->fault->text
-                            : cli.fault.code != KM_OK ? cli.fault.text : km_strerror(err);
-    if (err == KM_ERR_STATUS && r != NULL && r->status != NULL)
-        print_status(r->status);
-    else if (err == KM_ERR_REFUSED)
-        err_printf("The connection to the server %s was refused - did you specify the right host or "
-                   "port?\n",
-                   cli.client.host_header);
-    else if (km_err_is_link(err) || err == KM_ERR_CERT || err == KM_ERR_TLS)
-        err_printf("Unable to connect to the server: %s\n", words);
-    else
-        err_printf("error: %s\n", words);
+    static char text[4096];
+    struct km_buf out;
+    const struct fail f = {.err = err, .request = r, .alone = true};
+    km_buf_init(&out, text, sizeof text);
+    fail_put(&out, &f);
+    err_text(text);
+    err_text("\n");
     return 1;
+}
+
+const char *cli_status_message(const struct km_request *r)
+{
+    size_t len = strlen(r->status->message);
+    bool same = len == 0 || strncmp(status.message, r->status->message, len < 300 ? len : 300) == 0;
+    return same ? status.message : r->status->message;
 }

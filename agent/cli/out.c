@@ -8,13 +8,19 @@
 
 static char data[4096];
 static size_t used;
-static bool broken;
+static bool broken, went;
 
 void out_flush(void)
 {
     if (used > 0 && !broken)
         broken = km_port_write(1, data, used) != KM_OK;
+    went = went || used > 0;
     used = 0;
+}
+
+bool out_went(void)
+{
+    return went;
 }
 
 bool out_works(void)
@@ -67,6 +73,12 @@ void err_printf(const char *format, ...)
     va_end(args);
     if (len > 0)
         (void)km_port_write(2, line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+}
+
+void err_text(const char *text)
+{
+    out_flush();
+    (void)km_port_write(2, text, strlen(text));
 }
 
 void out_pad(size_t from, size_t width)

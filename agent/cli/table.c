@@ -20,9 +20,12 @@ static struct table {
     bool shown[TABLE_COLUMN_COUNT];
     uint16_t column_count; /* of the server */
     size_t widths[TABLE_COLUMN_COUNT + TABLE_EXTRA_COUNT];
-    bool header_done;
+    bool header_done, used, wrote, separate;
+    size_t mark;
+    bool marked, marked_header;
+    uint16_t name_column;
     /* The row under way. */
-    uint16_t cell;
+    uint16_t cell, shown_cells;
     char cells_data[CONFIG_KM_CLI_ROW_BYTES], labels_data[CONFIG_KM_CLI_ROW_BYTES], ns[64];
     struct km_buf cells, labels;
     const char *event;
@@ -30,11 +33,45 @@ static struct table {
 
 void table_begin(const struct table_options *options)
 {
+    table_flush();
+    if (table.used && !options->no_headers && table.wrote)
+        table.separate = true;
+    table.used = true;
     table.options = *options;
     table.column_count = 0;
-    table.header_done = false;
+    table.name_column = TABLE_COLUMN_COUNT;
+    table.header_done = table.marked = false;
     memset(table.widths, 0, sizeof table.widths);
     km_buf_init(&table.text, table.rows, sizeof table.rows);
+}
+
+void table_columns_begin(void)
+{
+    table.column_count = 0;
+    table.name_column = TABLE_COLUMN_COUNT;
+}
+
+bool table_wrote(void)
+{
+    return table.wrote || table.text.len > 0;
+}
+
+void table_mark(void)
+{
+    table.mark = table.text.len;
+    table.marked_header = table.header_done;
+    table.marked = true;
+}
+
+bool table_can_undo(void)
+{
+    return table.marked;
+}
+
+void table_undo(void)
+{
+    table.text.len = table.mark;
+    table.header_done = table.marked_header;
 }
 
 /* ---- layout ---- */
@@ -67,7 +104,13 @@ void table_flush(void)
 {
     const char *at = table.text.data, *end = at + table.text.len;
     size_t column = 0;
+    if (at == end)
+        return;
     measure();
+    if (table.separate)
+        out_text("\n");
+    table.separate = table.marked = false;
+    table.wrote = true;
     while (at < end) {
         const char *stop = at;
         while (*stop != '\t' && *stop != '\n')
@@ -152,12 +195,14 @@ static void put_headers(void)
     km_buf_putc(&table.text, '\n');
 }
 
-void table_column(const char *name, int64_t priority)
+void table_column(const char *name, int64_t priority, bool is_name)
 {
     uint16_t i = table.column_count;
     if (i >= TABLE_COLUMN_COUNT)
         return;
     table.column_count++;
+    if (is_name && table.name_column == TABLE_COLUMN_COUNT)
+        table.name_column = i;
     (void)km_slice_copy(km_slice_of(name), table.headers[i], sizeof table.headers[i]);
     table.shown[i] = priority == 0 || table.options.wide;
 }
@@ -166,7 +211,7 @@ void table_column(const char *name, int64_t priority)
 
 void table_row_begin(const char *event)
 {
-    table.cell = 0;
+    table.cell = table.shown_cells = 0;
     table.event = event;
     table.ns[0] = '\0';
     km_buf_init(&table.cells, table.cells_data, sizeof table.cells_data);
@@ -178,9 +223,9 @@ void table_cell(struct km_slice text)
     uint16_t i = table.cell++;
     if (i >= table.column_count || !table.shown[i])
         return;
-    if (table.cells.len > 0 || i > 0)
+    if (table.shown_cells++ > 0)
         km_buf_putc(&table.cells, '\t');
-    if (i == 0 && table.options.kind_prefix != NULL)
+    if (i == table.name_column && table.options.kind_prefix != NULL)
         km_buf_puts(&table.cells, table.options.kind_prefix);
     put_clean(&table.cells, text);
 }
@@ -215,13 +260,24 @@ static struct km_slice label_value(const char *key)
     return km_slice_of("<none>");
 }
 
+/* As wide as the longest, so that the column does not jump. */
+static const char *event_text(const char *event)
+{
+    static const char *const texts[] = {"ADDED   ", "MODIFIED", "DELETED ", "ERROR   "};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strncmp(texts[i], event, strlen(event)) == 0 && event[0] != '\0')
+            return texts[i];
+    }
+    return event;
+}
+
 static void put_row(void)
 {
     const struct table_options *o = &table.options;
     bool first = true;
     if (o->with_event) {
         put_tab(&first);
-        km_buf_puts(&table.text, table.event);
+        km_buf_puts(&table.text, event_text(table.event));
     }
     if (o->with_namespace) {
         put_tab(&first);

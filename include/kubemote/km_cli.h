@@ -28,6 +28,7 @@ struct km_cli_env {
     struct km_kubeconfig *kubeconfig;
     struct km_loop *loop;
     const char *version;
+    bool terminal; /* a person reads standard error */
 };
 
 /* Runs the command of argv[1] and returns the exit status: 0, or 1 with a message on standard error. */
