@@ -20,5 +20,19 @@ KM_KIND_STRUCT(full_status, KM_FULL_STATUS_FIELDS)
 /* The client decodes error answers into it from now on. */
 int status_init(struct km_client *client);
 const struct km_full_status *status_last(void);
+/* Before each request: an answer without a Status must not show the one before. */
+void status_forget(void);
+/* Puts back what status_last pointed to. */
+void status_keep(const struct km_full_status *kept);
+
+/* An error in kubectl's words, without a line end. */
+struct fail {
+    int err;
+    const struct km_request *request; /* may be NULL */
+    const char *verb, *source;        /* "error when creating "FILE": "; NULL = none */
+    const char *lead;                 /* in front of a Status' message, NULL = none */
+    bool alone; /* no other error stands beside it: kubectl words that another way */
+};
+void fail_put(struct km_buf *out, const struct fail *f);
 
 #endif

@@ -6,5 +6,6 @@
 #include "cli_priv.h"
 
 extern const struct command cmd_get, cmd_api_resources, cmd_version;
+extern const struct command cmd_delete, cmd_create, cmd_apply, cmd_patch;
 
 #endif

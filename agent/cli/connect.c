@@ -88,6 +88,7 @@ int cli_call(struct km_request *r)
         r->timeout_ms = limit_ms;
     if (r->retries == 0)
         r->retries = 10;
+    status_forget();
     return km_call(r, &cli.lane);
 }
 

@@ -28,6 +28,11 @@ void status_forget(void)
     memset(&status, 0, sizeof status);
 }
 
+void status_keep(const struct km_full_status *kept)
+{
+    status = *kept;
+}
+
 const struct km_full_status *status_last(void)
 {
     return &status;
@@ -94,6 +99,8 @@ static void put_status(struct km_buf *out, const struct fail *f)
         km_buf_printf(out, "Error from server (%s): ", small->reason);
     if (f->verb != NULL && f->source != NULL)
         km_buf_printf(out, "error when %s \"%s\": ", f->verb, f->source);
+    if (f->lead != NULL)
+        km_buf_puts(out, f->lead);
     km_buf_puts(out, message);
     if (km_status_is_unauthorized(small))
         km_buf_putc(out, ')');
