@@ -22,6 +22,16 @@ static const struct flag *find(const struct parser *p, struct km_slice name, cha
     return NULL;
 }
 
+/* What a value that does not fit is told; `parse`: Go's function that would not take it. */
+static int refuse(const struct flag *f, const char *value, const char *parse, struct km_fault *fault)
+{
+    char letter[8] = {'-', f->letter, ',', ' ', '\0'};
+    return km_fault_set(fault, KM_ERR_CONFIG,
+                        "invalid argument \"%.60s\" for \"%s--%s\" flag: strconv.%s: parsing "
+                        "\"%.60s\": invalid syntax",
+                        value, f->letter != 0 ? letter : "", f->name, parse, value);
+}
+
 static int put_bool(const struct flag *f, const char *value, struct km_fault *fault)
 {
     static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
@@ -32,10 +42,7 @@ static int put_bool(const struct flag *f, const char *value, struct km_fault *fa
         *(bool *)f->out = strcmp(value, yes[i]) == 0;
         return KM_OK;
     }
-    return km_fault_set(fault, KM_ERR_CONFIG,
-                        "invalid argument \"%.60s\" for \"--%s\" flag: strconv.ParseBool: parsing "
-                        "\"%.60s\": invalid syntax",
-                        value, f->name, value);
+    return refuse(f, value, "ParseBool", fault);
 }
 
 static int put_int(const struct flag *f, const char *value, struct km_fault *fault)
@@ -43,10 +50,7 @@ static int put_int(const struct flag *f, const char *value, struct km_fault *fau
     bool negative = value[0] == '-';
     uint64_t number;
     if (km_slice_to_u64(km_slice_of(value + negative), &number) != KM_OK || number > INT32_MAX)
-        return km_fault_set(fault, KM_ERR_CONFIG,
-                            "invalid argument \"%.60s\" for \"--%s\" flag: strconv.ParseInt: parsing "
-                            "\"%.60s\": invalid syntax",
-                            value, f->name, value);
+        return refuse(f, value, "ParseInt", fault);
     *(int64_t *)f->out = negative ? -(int64_t)number : (int64_t)number;
     return KM_OK;
 }

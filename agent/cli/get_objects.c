@@ -134,7 +134,8 @@ static int on_bytes(struct km_request *r, struct km_slice bytes)
 static void begin(enum objects_of of)
 {
     objects.of = of;
-    objects.managed_fields = get_options.managed_fields;
+    /* kubectl does not look into events. */
+    objects.managed_fields = get_options.managed_fields || get_options.watch_events;
     objects.only_meta = get_options.form == GET_NAME;
     objects.on_object = on_object;
     objects.on_large = on_large;
@@ -185,10 +186,12 @@ void get_objects_end(void)
 
 int get_objects_watch(const struct get_place *at, const char *version, bool skip_first)
 {
+    char from[sizeof objects.list.rv];
+    (void)km_slice_copy(km_slice_of(version), from, sizeof from);
     begin(OBJECTS_OF_WATCH);
     state.hide = skip_first;
     state.watching = true;
-    int err = get_watch(at, KM_TYPE_JSON, version, on_bytes);
+    int err = get_watch(at, KM_TYPE_JSON, from, on_bytes);
     return err == KM_OK ? 0 : get_fail(at, err);
 }
 

@@ -113,7 +113,7 @@ static void take_container(struct reader *r, bool begins)
         table_columns_begin();
     if (km_json_walk_at(w, r->at->row)) {
         if (begins)
-            table_row_begin(r->event);
+            table_row_begin(r->event[0] == '\0' ? "ADDED" : r->event);
         else
             end_row(r);
     } else if (km_json_walk_at(w, r->at->column)) {

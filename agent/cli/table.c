@@ -257,7 +257,7 @@ static struct km_slice label_value(const char *key)
         rest.ptr += pair;
         rest.len -= pair;
     }
-    return km_slice_of("<none>");
+    return (struct km_slice){0};
 }
 
 /* As wide as the longest, so that the column does not jump. */
