@@ -10,10 +10,11 @@
 
 #define FOLDER_DEPTH 16
 #define PATH_BYTES 1024
+#define HEADROOM 1024 /* in front of a document, for what is put into it */
 
 static struct {
     char file[CONFIG_KM_CLI_FILE_BYTES];
-    char document[CONFIG_KM_CLI_FILE_BYTES];
+    char document[HEADROOM + CONFIG_KM_CLI_FILE_BYTES];
     char anchors[CONFIG_KM_CLI_ANCHOR_BYTES];
     struct km_manifest_member members[CONFIG_KM_CLI_MANIFEST_MEMBERS];
     char path[PATH_BYTES];
@@ -53,8 +54,8 @@ int input_file(const char *path, struct km_slice *text, struct km_fault *fault)
 static void begin(struct km_manifest *manifest, const char *name, struct km_slice text)
 {
     const struct km_manifest_work memory = {
-        .json = work.document,
-        .json_size = sizeof work.document,
+        .json = work.document + HEADROOM,
+        .json_size = sizeof work.document - HEADROOM,
         .anchors = work.anchors,
         .anchors_size = sizeof work.anchors,
         .members = work.members,
@@ -107,6 +108,39 @@ static bool take_text(struct km_slice json, const char *pointer, char *out, size
     return value.len > 0 && value.ptr[0] == '"' && km_json_unquote(value, out, size);
 }
 
+bool input_insert(struct km_slice *json, size_t at, const char *text)
+{
+    size_t len = strlen(text), start = (size_t)(json->ptr - work.document);
+    if (start < len || start > sizeof work.document)
+        return false;
+    char *to = work.document + start - len;
+    memmove(to, json->ptr, at);
+    memcpy(to + at, text, len);
+    *json = (struct km_slice){to, json->len + len};
+    return true;
+}
+
+/* Items of a ConfigMapList and the like need not say what they are. */
+struct list_type {
+    char api_version[320], kind[128];
+};
+
+static void insert_type(struct km_slice *json, const struct list_type *type)
+{
+    char text[512];
+    struct km_buf out;
+    struct km_slice value;
+    size_t kind = strlen(type->kind);
+    if (kind <= 4 || json->len < 2 || json->ptr[0] != '{' ||
+        km_json_find(*json, "/kind", &value) == KM_OK)
+        return;
+    km_buf_init(&out, text, sizeof text);
+    km_buf_printf(&out, "\"apiVersion\":\"%s\",\"kind\":\"%.*s\"%s", type->api_version,
+                  (int)(kind - 4), type->kind, json->len > 2 ? "," : "");
+    if (!out.overflow)
+        (void)input_insert(json, 1, text);
+}
+
 static void tell(const struct input *input, const char *source, struct km_slice json)
 {
     struct input_object *o = &work.object;
@@ -130,14 +164,30 @@ static void tell(const struct input *input, const char *source, struct km_slice 
     input->fn(input->ctx, o);
 }
 
-static void tell_items(const struct input *input, const char *source, struct km_slice list)
+/* Behind an item its place is free, and what is put into the next one goes there. */
+static void tell_items(const struct input *input, const char *source, struct km_slice list,
+                       const struct list_type *type)
 {
     for (size_t at = 1; at < list.len && list.ptr[at] != ']';) {
         struct km_slice item = {list.ptr + at, json_length(list, at)};
-        tell(input, source, item);
         at += item.len;
         at += at < list.len && list.ptr[at] == ',';
+        insert_type(&item, type);
+        tell(input, source, item);
     }
+}
+
+static bool tell_list(const struct input *input, const char *source, struct km_slice json)
+{
+    struct list_type type;
+    struct km_slice items;
+    if (json.ptr[0] != '{' || km_json_find(json, "/items", &items) != KM_OK || items.ptr[0] != '[')
+        return false;
+    if (!take_text(json, "/apiVersion", type.api_version, sizeof type.api_version) ||
+        !take_text(json, "/kind", type.kind, sizeof type.kind))
+        type.kind[0] = '\0';
+    tell_items(input, source, items, &type);
+    return true;
 }
 
 /* False: the rest of the file is not looked at. */
@@ -164,14 +214,11 @@ static bool check_type(const char *source, struct km_slice json)
 
 static bool tell_document(const struct input *input, const char *source, struct km_slice json)
 {
-    struct km_slice items;
     if (km_slice_eq_str(json, "null"))
         return true;
     if (input->validate && !check_type(source, json))
         return false;
-    if (json.ptr[0] == '{' && km_json_find(json, "/items", &items) == KM_OK && items.ptr[0] == '[')
-        tell_items(input, source, items);
-    else
+    if (!tell_list(input, source, json))
         tell(input, source, json);
     return true;
 }

@@ -80,7 +80,18 @@ bool manifest_selected(const struct manifest_flags *f, const struct item *item)
 
 struct km_slice manifest_body(const struct item *item)
 {
-    return item->manifest->json;
+    char text[128];
+    struct km_buf out;
+    struct km_slice json = item->manifest->json, metadata;
+    bool known = item->manifest->ns[0] != '\0';
+    if (known || item->ns == NULL || km_json_find(json, "/metadata", &metadata) != KM_OK ||
+        metadata.ptr[0] != '{')
+        return json;
+    km_buf_init(&out, text, sizeof text);
+    km_buf_printf(&out, "\"namespace\":\"%s\"%s", item->ns, metadata.len > 2 ? "," : "");
+    if (!out.overflow)
+        (void)input_insert(&json, (size_t)(metadata.ptr + 1 - json.ptr), text);
+    return json;
 }
 
 const char *words_text(const struct words *words)
