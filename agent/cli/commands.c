@@ -7,7 +7,11 @@ const struct command *const cli_commands[] = {
     &cmd_apply,
     &cmd_patch,
     &cmd_delete,
+    &cmd_wait,
+    &cmd_label,
+    &cmd_annotate,
     &cmd_api_resources,
+    &cmd_api_versions,
     &cmd_version,
     NULL,
 };

@@ -5,7 +5,7 @@
 
 #include "cli_priv.h"
 
-extern const struct command cmd_get, cmd_api_resources, cmd_version;
-extern const struct command cmd_delete, cmd_create, cmd_apply, cmd_patch;
+extern const struct command cmd_get, cmd_api_resources, cmd_api_versions, cmd_version;
+extern const struct command cmd_delete, cmd_create, cmd_apply, cmd_patch, cmd_label, cmd_annotate, cmd_wait;
 
 #endif

@@ -138,6 +138,9 @@ static int visit_files(struct visit *v, const struct words *words)
                               "resource arguments as well");
         return KM_ERR_CONFIG;
     }
+    v->single = v->files.count == 1 && !v->recursive && strcmp(v->files.items[0], "-") != 0 &&
+                strchr(v->files.items[0], ',') == NULL &&
+                km_port_is_folder(v->files.items[0]) == 0;
     input_read(&input);
     return KM_OK;
 }
