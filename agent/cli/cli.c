@@ -117,8 +117,11 @@ int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
         print_commands();
         return 0;
     }
-    if (strcmp(name, "--version") == 0)
-        name = "version";
+    if (strcmp(name, "--version") == 0) {
+        out_printf("kubemote %s\n", env->version);
+        out_flush();
+        return 0;
+    }
     const struct command *c = find_command(name);
     if (c != NULL)
         return run_command(c, argc - 2, argv + 2);
