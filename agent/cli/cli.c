@@ -32,6 +32,16 @@ static void print_run_help(void)
     out_flush();
 }
 
+/* An empty value comes of a variable that is not set. */
+static int check_run_values(struct km_fault *fault)
+{
+    for (const struct flag *f = run_table; f->name != NULL; f++) {
+        if (f->kind == FLAG_TEXT && *(const char **)f->out != NULL && **(const char **)f->out == '\0')
+            return km_fault_set(fault, KM_ERR_CONFIG, "--%s needs a value", f->name);
+    }
+    return KM_OK;
+}
+
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
     static const struct flag *const tables[] = {run_table, NULL};
@@ -48,7 +58,7 @@ int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_faul
         return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%.80s\"", words.items[0]);
     if (run_flags.verbosity > 10 || (run_flags.verbosity < 0 && run_flags.verbosity != -1))
         return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10");
-    return KM_OK;
+    return run_flags.help ? KM_OK : check_run_values(fault);
 }
 
 /* ---- other commands ---- */
@@ -106,25 +116,106 @@ static int run_command(const struct command *c, int argc, char **argv)
     return status != 0 || !out_works() ? 1 : 0;
 }
 
+/* ---- the command's name, behind flags that every command takes, of one word or two ---- */
+
+static bool takes_next(const char *arg)
+{
+    for (const struct flag *f = cli_global_flags; f->name != NULL; f++) {
+        bool is_long = strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, f->name) == 0;
+        bool is_short = arg[1] == f->letter && f->letter != 0 && arg[2] == '\0';
+        if ((is_long || is_short) && f->kind != FLAG_BOOL && f->kind != FLAG_MAYBE)
+            return true;
+    }
+    return false;
+}
+
+/* Where the next word stands that is no flag; argc when there is none. */
+static int next_word(int argc, char **argv, int at)
+{
+    while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0')
+        at += takes_next(argv[at]) ? 2 : 1;
+    return at < argc ? at : argc;
+}
+
+static void drop(int *argc, char **argv, int at)
+{
+    memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at - 1) * sizeof argv[0]);
+    (*argc)--;
+}
+
+static bool is_family(const char *name)
+{
+    size_t len = strlen(name);
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strncmp((*c)->name, name, len) == 0 && (*c)->name[len] == ' ')
+            return true;
+    }
+    return false;
+}
+
+static int print_family(const char *name)
+{
+    size_t len = strlen(name);
+    out_printf("Usage:\n  kubemote %s COMMAND [flags]\n\nCommands:\n", name);
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strncmp((*c)->name, name, len) != 0 || (*c)->name[len] != ' ')
+            continue;
+        out_printf("  %s", (*c)->name);
+        out_pad(strlen((*c)->name), 24);
+        out_printf("%s\n", (*c)->summary);
+    }
+    out_flush();
+    return 0;
+}
+
+/* "config view": both words are taken out. */
+static int run_family(const char *name, int argc, char **argv)
+{
+    char whole[64];
+    struct km_buf text;
+    int at = next_word(argc, argv, 0);
+    if (at == argc)
+        return print_family(name);
+    km_buf_init(&text, whole, sizeof whole);
+    km_buf_printf(&text, "%s %s", name, argv[at]);
+    const struct command *c = text.overflow ? NULL : find_command(whole);
+    if (c == NULL) {
+        err_printf("error: unknown command \"%.80s\"\nSee 'kubemote %s -h' for help and examples\n",
+                   argv[at], name);
+        return 1;
+    }
+    drop(&argc, argv, at);
+    return run_command(c, argc, argv);
+}
+
+static int help_command(int argc, char **argv)
+{
+    const struct command *c = argc > 2 ? find_command(argv[2]) : NULL;
+    if (c != NULL)
+        return print_help(c);
+    if (argc > 2 && is_family(argv[2]))
+        return print_family(argv[2]);
+    print_commands();
+    return 0;
+}
+
 int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "help";
     cli.env = env;
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        const struct command *c = argc > 2 ? find_command(argv[2]) : NULL;
-        if (c != NULL)
-            return print_help(c);
-        print_commands();
-        return 0;
-    }
+    int at = next_word(argc, argv, 1);
+    const char *name = at < argc ? argv[at] : argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help_command(argc, argv);
     if (strcmp(name, "--version") == 0) {
         out_printf("kubemote %s\n", env->version);
         out_flush();
         return 0;
     }
     const struct command *c = find_command(name);
-    if (c != NULL)
-        return run_command(c, argc - 2, argv + 2);
+    if (at < argc && (c != NULL || is_family(name))) {
+        drop(&argc, argv, at);
+        return c != NULL ? run_command(c, argc - 1, argv + 1) : run_family(name, argc - 1, argv + 1);
+    }
     err_printf("error: unknown command \"%.80s\" for \"kubemote\"\n", name);
     return 1;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli_status.h"
+#include "fail_generic.h"
 #include "kubemote/km_scalar.h"
 
 struct cli cli KM_POOL_STORAGE(cli);
@@ -74,6 +75,7 @@ int cli_connect(void)
     if (err != KM_OK)
         return err;
     cli.client.on_warning = on_warning;
+    cli.client.error_text = fail_generic_text();
     if (cli.qps >= 0)
         km_client_limit(&cli.client, cli.qps > 0 ? (uint32_t)cli.qps : 50,
                         cli.burst > 0 ? (uint32_t)cli.burst : 300);

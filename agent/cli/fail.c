@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli_status.h"
+#include "fail_generic.h"
 #include "kubemote/km_json_table.h"
 
 KM_ELEMENT_TABLE(full_cause, KM_FULL_CAUSE_FIELDS)
@@ -65,7 +66,7 @@ static void put_causes(struct km_buf *out)
 {
     uint16_t count = 0;
     for (uint16_t i = 0; i < status.causes_count; i++)
-        count += !told_before(i);
+        count = (uint16_t)(count + !told_before(i));
     for (uint16_t i = 0; i < status.causes_count; i++) {
         const struct km_full_cause *cause = &status.causes[i];
         if (!told_before(i))
@@ -93,7 +94,7 @@ static void put_status(struct km_buf *out, const struct fail *f)
     const char *message = status.message[0] != '\0' ? status.message : small->message;
     if (km_status_is_unauthorized(small))
         km_buf_puts(out, "error: You must be logged in to the server (");
-    else if (small->reason[0] == '\0')
+    else if (small->reason[0] == '\0' || strcmp(small->reason, "Unknown") == 0)
         km_buf_puts(out, "Error from server: ");
     else
         km_buf_printf(out, "Error from server (%s): ", small->reason);
@@ -101,7 +102,10 @@ static void put_status(struct km_buf *out, const struct fail *f)
         km_buf_printf(out, "error when %s \"%s\": ", f->verb, f->source);
     if (f->lead != NULL)
         km_buf_puts(out, f->lead);
-    km_buf_puts(out, message);
+    if (f->request->no_status)
+        fail_generic_put(out, f->request);
+    else
+        km_buf_puts(out, message);
     if (km_status_is_unauthorized(small))
         km_buf_putc(out, ')');
 }
@@ -118,7 +122,7 @@ void fail_put(struct km_buf *out, const struct fail *f)
 {
     bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
     if (answered && f->alone && strcmp(f->request->status->reason, "Invalid") == 0)
-        put_invalid(out);
+        f->request->no_status ? fail_generic_put_invalid(out, f->request) : put_invalid(out);
     else if (answered)
         put_status(out, f);
     else if (f->err == KM_ERR_REFUSED)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "cli_status.h"
 #include "get_priv.h"
 #include "table.h"
 
@@ -82,23 +83,25 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
 /* ---- errors ---- */
 
 /* kubectl says what it looked for. */
-static void enhance(const struct get_place *at)
+static const char *lead(const struct get_place *at)
 {
-    const struct km_status *s = get_request.status;
+    static char text[1024];
+    struct km_buf out;
+    const char *reason = get_request.status->reason;
     const struct km_resource *what = &at->what->resource;
-    bool bad = strcmp(s->reason, "BadRequest") == 0 || strcmp(s->reason, "NotFound") == 0;
-    if (at->name != NULL || !bad)
-        return;
+    if (at->name != NULL || (strcmp(reason, "BadRequest") != 0 && strcmp(reason, "NotFound") != 0))
+        return NULL;
+    km_buf_init(&out, text, sizeof text);
     if (o.selector == NULL && o.field_selector == NULL)
-        err_printf("Error from server (%s): Unable to list \"%s/%s, Resource=%s\": %s\n", s->reason,
-                   what->group, what->version, what->plural, cli_status_message(&get_request));
+        km_buf_printf(&out, "Unable to list \"%s/%s, Resource=%s\": ", what->group, what->version,
+                      what->plural);
     else
-        err_printf("Error from server (%s): Unable to find \"%s/%s, Resource=%s\" that match label "
-                   "selector \"%s\", field selector \"%s\": %s\n",
-                   s->reason, what->group, what->version, what->plural,
-                   o.selector != NULL ? o.selector : "",
-                   o.field_selector != NULL ? o.field_selector : "",
-                   cli_status_message(&get_request));
+        km_buf_printf(&out,
+                      "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%s\", field "
+                      "selector \"%s\": ",
+                      what->group, what->version, what->plural, o.selector != NULL ? o.selector : "",
+                      o.field_selector != NULL ? o.field_selector : "");
+    return text;
 }
 
 static int bad_name(const char *name)
@@ -115,15 +118,19 @@ int get_fail(const struct get_place *at, int err)
         return bad_name(at->name);
     if (err != KM_ERR_STATUS)
         return cli_fail(err, &get_request);
-    const struct km_status *s = get_request.status;
-    if (o.ignore_not_found && strcmp(s->reason, "NotFound") == 0)
+    if (o.ignore_not_found && strcmp(get_request.status->reason, "NotFound") == 0)
         return 0;
-    if (at->name == NULL &&
-        (strcmp(s->reason, "BadRequest") == 0 || strcmp(s->reason, "NotFound") == 0)) {
-        enhance(at);
-        return 1;
-    }
-    return cli_fail(err, &get_request);
+    static char text[4096];
+    struct km_buf out;
+    bool table = o.form == GET_TABLE || o.form == GET_WIDE;
+    const struct fail f = {.err = err,
+                           .request = &get_request,
+                           .alone = at->name != NULL || !table,
+                           .lead = lead(at)};
+    km_buf_init(&out, text, sizeof text);
+    fail_put(&out, &f);
+    err_printf("%s\n", text);
+    return 1;
 }
 
 /* ---- progress ---- */

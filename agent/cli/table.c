@@ -25,7 +25,7 @@ static struct table {
     bool marked, marked_header;
     uint16_t name_column;
     /* The row under way. */
-    uint16_t cell, shown_cells;
+    uint16_t cell, shown_cells, extra_cells; /* extra: beyond the server's own columns */
     char cells_data[CONFIG_KM_CLI_ROW_BYTES], labels_data[CONFIG_KM_CLI_ROW_BYTES], ns[64];
     struct km_buf cells, labels;
     const char *event;
@@ -211,18 +211,25 @@ void table_column(const char *name, int64_t priority, bool is_name)
 
 void table_row_begin(const char *event)
 {
-    table.cell = table.shown_cells = 0;
+    table.cell = table.shown_cells = table.extra_cells = 0;
     table.event = event;
     table.ns[0] = '\0';
     km_buf_init(&table.cells, table.cells_data, sizeof table.cells_data);
     km_buf_init(&table.labels, table.labels_data, sizeof table.labels_data);
 }
 
+static uint16_t label_columns(void)
+{
+    return (uint16_t)(table.options.label_columns->count + table.options.show_labels);
+}
+
+/* Cells beyond the columns push the labels out of theirs, as they do in kubectl. */
 void table_cell(struct km_slice text)
 {
     uint16_t i = table.cell++;
-    if (i >= table.column_count || !table.shown[i])
+    if (i >= table.column_count ? table.extra_cells >= label_columns() : !table.shown[i])
         return;
+    table.extra_cells = (uint16_t)(table.extra_cells + (i >= table.column_count));
     if (table.shown_cells++ > 0)
         km_buf_putc(&table.cells, '\t');
     if (i == table.name_column && table.options.kind_prefix != NULL)
@@ -285,11 +292,12 @@ static void put_row(void)
     }
     put_tab(&first);
     km_buf_put_slice(&table.text, km_buf_slice(&table.cells));
-    for (uint16_t i = 0; i < o->label_columns->count; i++) {
+    uint16_t room = (uint16_t)(label_columns() - table.extra_cells);
+    for (uint16_t i = 0; i < o->label_columns->count && room > 0; i++, room--) {
         put_tab(&first);
         km_buf_put_slice(&table.text, label_value(o->label_columns->items[i]));
     }
-    if (o->show_labels) {
+    if (o->show_labels && room > 0) {
         put_tab(&first);
         km_buf_puts(&table.text, table.labels.len == 0 ? "<none>" : table.labels.data);
     }

@@ -88,7 +88,7 @@ int targets_parse(const struct words *words, struct targets *out, struct km_faul
     uint16_t pairs = 0;
     out->count = 0;
     for (uint16_t i = 0; i < words->count; i++)
-        pairs += strchr(words->items[i], '/') != NULL;
+        pairs = (uint16_t)(pairs + (strchr(words->items[i], '/') != NULL));
     out->slashes = pairs > 0;
     if (pairs > 0 && pairs != words->count)
         return mixed(fault);

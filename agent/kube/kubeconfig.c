@@ -628,7 +628,7 @@ static int read_user(struct reader *r, struct place named_at)
 
 static int read_config(struct reader *r, const char *context)
 {
-    struct place context_at, cluster_at, user_at;
+    struct place context_at = {0}, cluster_at = {0}, user_at = {0};
     const struct km_yaml_node *node = NULL;
     int err = KM_OK;
 
