@@ -8,6 +8,8 @@ const struct command *const cli_commands[] = {
     &cmd_patch,
     &cmd_delete,
     &cmd_wait,
+    &cmd_whoami,
+    &cmd_can_i,
     &cmd_label,
     &cmd_annotate,
     &cmd_api_resources,
