@@ -39,10 +39,83 @@ static void on_warning(void *ctx, struct km_slice text)
     err_printf("Warning: %.*s\n", (int)text.len, text.ptr);
 }
 
+/* An empty value is as if the flag were not there. */
+static const char *given(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static void put_header(struct km_buf *out, const char *name, const char *value)
+{
+    km_buf_printf(out, "%s: ", name);
+    km_buf_puts(out, value);
+    km_buf_puts(out, "\r\n");
+}
+
+/* A line end would begin another header. */
+static bool is_header_value(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static int impersonate(void)
+{
+    static char headers[2048];
+    struct km_buf out;
+    bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
+    if (!user && cli.as_groups.count > 0)
+        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                            "requesting uid, groups or user-extra for %s without impersonating a user",
+                            cli.env->kubeconfig->user);
+    km_buf_init(&out, headers, sizeof headers);
+    if (user)
+        put_header(&out, "Impersonate-User", cli.as);
+    for (uint16_t i = 0; i < cli.as_groups.count; i++) {
+        fine = fine && is_header_value(cli.as_groups.items[i]);
+        put_header(&out, "Impersonate-Group", cli.as_groups.items[i]);
+    }
+    if (!fine || out.overflow)
+        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                            "--as and --as-group: a control character, or more than %d bytes in all",
+                            (int)sizeof headers - 1);
+    if (user)
+        cli.client.extra_headers = headers;
+    return KM_OK;
+}
+
+static int check_timeout(void)
+{
+    if (cli.request_timeout == NULL || cli_duration_ms(cli.request_timeout) >= 0)
+        return KM_OK;
+    return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                        "invalid timeout value. Timeout must be a single integer in seconds, or an "
+                        "integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)");
+}
+
 static int load_config(void)
 {
     const struct km_kubeconfig_options where = {
-        .path = cli.kubeconfig, .context = cli.context, .order = KM_KUBECONFIG_FIRST};
+        .path = given(cli.kubeconfig),
+        .context = given(cli.context),
+        .order = KM_KUBECONFIG_FIRST,
+        .cluster = given(cli.cluster),
+        .user = given(cli.user),
+        .server = given(cli.server),
+        .tls_server_name = cli.tls_server_name,
+        .ca_file = cli.ca_file,
+        .cert_file = cli.cert_file,
+        .key_file = cli.key_file,
+        .token = cli.token,
+    };
+    if (cli.insecure)
+        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                            "--insecure-skip-tls-verify is not supported: the server's certificate is always "
+                            "verified; name its certificate authority (--certificate-authority) or the name "
+                            "that it is made for (--tls-server-name)");
     int err = km_kubeconfig_load(&where, cli.env->kubeconfig, &cli.fault);
     if (err != KM_OK)
         return err;
@@ -59,7 +132,9 @@ static int set_up_tls(void)
 
 int cli_connect(void)
 {
-    int err = load_config();
+    int err = check_timeout();
+    if (err == KM_OK)
+        err = load_config();
     if (err == KM_OK)
         err = set_up_tls();
     if (err != KM_OK)
@@ -72,6 +147,9 @@ int cli_connect(void)
         err = km_lane_init(&cli.lane, &cli.client, "requests");
     if (err == KM_OK)
         err = km_lane_init(&cli.watch_lane, &cli.client, "watch");
+    if (err != KM_OK)
+        return err;
+    err = impersonate();
     if (err != KM_OK)
         return err;
     cli.client.on_warning = on_warning;
