@@ -8,6 +8,7 @@ const struct command *const cli_commands[] = {
     &cmd_patch,
     &cmd_delete,
     &cmd_wait,
+    &cmd_events,
     &cmd_whoami,
     &cmd_can_i,
     &cmd_label,
