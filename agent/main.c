@@ -242,7 +242,10 @@ int main(int argc, char **argv)
 {
     struct km_run_flags flags;
     struct km_fault fault = {0};
-    const struct km_cli_env env = {.kubeconfig = &kubeconfig, .loop = &loop, .version = KM_VERSION};
+    const struct km_cli_env env = {.kubeconfig = &kubeconfig,
+                                   .loop = &loop,
+                                   .version = KM_VERSION,
+                                   .terminal = km_port_is_terminal(2)};
     if (argc < 2 || strcmp(argv[1], "run") != 0)
         return km_cli_main(&env, argc, argv);
     if (km_run_parse(argc - 2, argv + 2, &flags, &fault) != KM_OK)

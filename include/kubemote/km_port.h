@@ -171,6 +171,8 @@ int km_port_folder_next(const char *path, char *name, size_t size);
 int km_port_read(int fd, char *out, size_t size);
 /* Writes to an open descriptor (1 or 2), all of it unless it fails. */
 int km_port_write(int fd, const char *data, size_t len);
+/* Whether a person reads what is written there. */
+bool km_port_is_terminal(int fd);
 
 /* ---- facts about the machine ---- */
 struct km_port_disk {

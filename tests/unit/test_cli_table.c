@@ -119,7 +119,7 @@ static void rows_beyond_the_window_only_widen(void **state)
     capture_begin();
     begin((struct table_options){.no_headers = true});
     row("w-0", "1", "", "5s");
-    for (unsigned i = 0; i < CONFIG_KM_CLI_TABLE_BYTES / 12; i++) {
+    for (unsigned i = 0; i < CONFIG_KM_CLI_TABLE_BYTES / 10; i++) {
         (void)snprintf(name, sizeof name, "w-%u", i);
         row(name, "1", "", "5s");
     }
