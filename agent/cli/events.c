@@ -355,6 +355,10 @@ static int choose_object(void)
     if (km_slice_copy((struct km_slice){o.for_object, (size_t)(slash - o.for_object)}, type, sizeof type) != KM_OK)
         return cli_usage_error("the type's name is too long");
     int err = km_discovery_find(&cli.discovery, type, &what, &cli.fault);
+    if (err == KM_ERR_NOT_FOUND) {
+        err_printf("%s\n", cli.fault.text);
+        return 1;
+    }
     if (err != KM_OK)
         return cli_fail(err, NULL);
     km_buf_init(&out, work.selector, sizeof work.selector);
