@@ -69,7 +69,7 @@ static int impersonate(void)
     bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
     if (!user && cli.as_groups.count > 0)
         return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                            "requesting uid, groups or user-extra for %s without impersonating a user",
+                            "Error in configuration: requesting uid, groups or user-extra for %s without impersonating a user",
                             cli.env->kubeconfig->user);
     km_buf_init(&out, headers, sizeof headers);
     if (user)
@@ -92,7 +92,7 @@ static int check_timeout(void)
     if (cli.request_timeout == NULL || cli_duration_ms(cli.request_timeout) >= 0)
         return KM_OK;
     return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                        "invalid timeout value. Timeout must be a single integer in seconds, or an "
+                        "Invalid timeout value. Timeout must be a single integer in seconds, or an "
                         "integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)");
 }
 

@@ -118,6 +118,11 @@ static const char *words(const struct fail *f)
     return cli.fault.code != KM_OK ? cli.fault.text : km_strerror(f->err);
 }
 
+static bool has_prefix(const char *text)
+{
+    return strncmp(text, "Error in configuration: ", 24) == 0;
+}
+
 void fail_put(struct km_buf *out, const struct fail *f)
 {
     bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
@@ -133,7 +138,7 @@ void fail_put(struct km_buf *out, const struct fail *f)
     else if (km_err_is_link(f->err) || f->err == KM_ERR_CERT || f->err == KM_ERR_TLS)
         km_buf_printf(out, "Unable to connect to the server: %s", words(f));
     else
-        km_buf_printf(out, "%s%s", f->alone ? "error: " : "", words(f));
+        km_buf_printf(out, "%s%s", f->alone && !has_prefix(words(f)) ? "error: " : "", words(f));
 }
 
 int cli_fail(int err, const struct km_request *r)

@@ -276,6 +276,14 @@ static unsigned walk(const struct input *input, unsigned depth,
     return count;
 }
 
+/* A folder without manifests is a mistake only when nothing was named before it. */
+static bool is_first(const struct input *input)
+{
+    const char *first = input->files->items[0];
+    size_t len = strcspn(first, ",");
+    return strlen(work.path) == len && strncmp(work.path, first, len) == 0;
+}
+
 static void check_path(const struct input *input)
 {
     if (strcmp(work.path, "-") == 0)
@@ -287,7 +295,7 @@ static void check_path(const struct input *input)
     int folder = km_port_is_folder(work.path);
     if (folder < 0)
         errors_add_text("the path \"%s\" does not exist", work.path);
-    else if (folder > 0 && walk(input, 0, NULL) == 0)
+    else if (folder > 0 && walk(input, 0, NULL) == 0 && !errors_any() && is_first(input))
         errors_add_text("error reading [%s]: recognized file extensions are [.json .yaml .yml]",
                         work.path);
 }

@@ -63,8 +63,9 @@ static void on_item(const struct item *item)
         add_error(item, err);
         return;
     }
+    /* kubectl says nothing of the dry run here. */
     bool same = work.before.hash == work.after.hash;
-    print_done(&work.after, same ? "patched (no change)" : "patched", work.dry_run, o.output);
+    print_done(&work.after, same ? "patched (no change)" : "patched", DRY_RUN_NONE, o.output);
 }
 
 /* ---- flags ---- */

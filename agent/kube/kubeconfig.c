@@ -548,6 +548,11 @@ static int find_user(struct reader *r, struct place named_at)
         return km_fault_set(r->fault, KM_ERR_CONFIG, "auth info \"%.100s\" does not exist",
                             r->user_name);
     r->user = km_yaml_get(entry, "user");
+    struct km_slice shown = km_slice_of(r->user_name);
+    if (shown.len >= sizeof r->out->user)
+        shown.len = sizeof r->out->user - 1;
+    (void)km_slice_copy(shown, r->out->user, sizeof r->out->user);
+    r->out->user_line = named_at.line;
     r->out->user_missing = err == KM_OK && entry == NULL && named_at.line != 0;
     return err;
 }
