@@ -11,9 +11,11 @@ static const char *subresource;
 
 static const struct flag flags[] = {
     VISIT_FLAGS(f.visit),
-    {"selector", 'l', FLAG_TEXT, &f.visit.selector, "only objects of the files with these labels", NULL},
+    {"selector", 'l', FLAG_TEXT, &f.visit.selector, "only objects of the files with these labels",
+     NULL},
     {"server-side", 0, FLAG_BOOL, &server_side, "accepted: there is no other way here", NULL},
-    {"force-conflicts", 0, FLAG_BOOL, &force_conflicts, "take over fields that others manage", NULL},
+    {"force-conflicts", 0, FLAG_BOOL, &force_conflicts, "take over fields that others manage",
+     NULL},
     {"validate", 0, FLAG_MAYBE, &f.validate, "strict, warn or ignore: unknown fields", "strict"},
     {"field-manager", 0, FLAG_TEXT, &f.field_manager, "name of the manager of these fields", NULL},
     {"subresource", 0, FLAG_TEXT, &subresource, "status or scale", NULL},
@@ -43,7 +45,8 @@ static void add_error(int err, const struct km_request *r)
     if (err == KM_ERR_STATUS && km_status_is_conflict(s))
         errors_add_text("%s%s", cli_status_message(r), conflict_help);
     else if (err == KM_ERR_STATUS && s->code == 415)
-        errors_add_text("Server-side apply not available on the server: (%s)", cli_status_message(r));
+        errors_add_text("Server-side apply not available on the server: (%s)",
+                        cli_status_message(r));
     else
         errors_add(err, r, NULL, NULL);
 }
@@ -58,8 +61,8 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     answer_begin(&answer);
-    int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name, subresource,
-                            KM_TYPE_APPLY, manifest_body(item), &options);
+    int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name,
+                            subresource, KM_TYPE_APPLY, manifest_body(item), &options);
     return err == KM_OK ? answer_call(&answer, r) : err;
 }
 
@@ -93,8 +96,9 @@ static void on_item(const struct item *item)
 static int run(const struct words *words)
 {
     if (words->count > 0)
-        return cli_usage_error("Unexpected args: [%s]\nSee 'kubemote apply -h' for help and examples",
-                               words_text(words));
+        return cli_usage_error(
+            "Unexpected args: [%s]\nSee 'kubemote apply -h' for help and examples",
+            words_text(words));
     if (manifest_flags_check(&f) != KM_OK)
         return 1;
     if (f.visit.files.count == 0)
@@ -118,7 +122,8 @@ const struct command cmd_apply = {
     .name = "apply",
     .summary = "Apply the objects of files or standard input, server-side",
     .usage = "Usage:\n  kubemote apply -f FILE [flags]\n\n"
-             "Examples:\n  kubemote apply -f app.yaml\n  kubemote apply -R -f manifests/ --dry-run=server\n"
+             "Examples:\n  kubemote apply -f app.yaml\n  kubemote apply -R -f manifests/ "
+             "--dry-run=server\n"
              "  cat app.yaml | kubemote apply -f - --force-conflicts\n",
     .flags = flags,
     .run = run,

@@ -9,7 +9,8 @@
 #define LIST_BYTES 4096
 
 static const struct km_resource reviews = {"authentication.k8s.io", "v1", "selfsubjectreviews"};
-static const struct km_resource access_reviews = {"authorization.k8s.io", "v1", "selfsubjectaccessreviews"};
+static const struct km_resource access_reviews = {"authorization.k8s.io", "v1",
+                                                  "selfsubjectaccessreviews"};
 
 static struct {
     struct answer answer;
@@ -114,8 +115,9 @@ static int run_whoami(const struct words *words)
     work.answer.on_event = on_user_event;
     err = review(&reviews, km_buf_slice(&body));
     if (err == KM_ERR_STATUS && km_status_is_forbidden(item_last_status()))
-        return cli_usage_error("the selfsubjectreviews API is not enabled in the cluster or you do not have "
-                               "permission to call it");
+        return cli_usage_error(
+            "the selfsubjectreviews API is not enabled in the cluster or you do not have "
+            "permission to call it");
     if (err == KM_ERR_STATUS && km_status_is_not_found(item_last_status()))
         return cli_usage_error("the selfsubjectreviews API is not enabled in the cluster");
     if (err != KM_OK)
@@ -127,7 +129,8 @@ static int run_whoami(const struct words *words)
 const struct command cmd_whoami = {
     .name = "auth whoami",
     .summary = "Print who the server takes us for",
-    .usage = "Usage:\n  kubemote auth whoami\n\nExamples:\n  kubemote auth whoami --as system:node:gw-1 --as-group "
+    .usage = "Usage:\n  kubemote auth whoami\n\nExamples:\n  kubemote auth whoami --as "
+             "system:node:gw-1 --as-group "
              "system:nodes\n",
     .flags = NULL,
     .run = run_whoami,
@@ -161,10 +164,11 @@ static bool known(const char *const *words, const char *word)
 static void warn_of_verb(const char *verb, bool of_url)
 {
     static const char *const resource_verbs[] = {
-        "get",  "list", "watch",       "create", "update",  "patch", "delete",   "deletecollection", "use",
-        "bind", "*",    "impersonate", "approve", "sign", "escalate", "attest", NULL};
-    static const char *const url_verbs[] = {"get",     "put",    "post",  "head",
-                                            "options", "delete", "patch", "*", NULL};
+        "get", "list", "watch", "create",      "update",  "patch", "delete",   "deletecollection",
+        "use", "bind", "*",     "impersonate", "approve", "sign",  "escalate", "attest",
+        NULL};
+    static const char *const url_verbs[] = {"get",    "put",   "post", "head", "options",
+                                            "delete", "patch", "*",    NULL};
     if (!known(of_url ? url_verbs : resource_verbs, verb))
         err_printf("Warning: verb '%s' is not a known verb\n\n", verb);
 }
@@ -182,8 +186,8 @@ static void warn_of_type(const char *type)
     if (type[len] == '\0')
         err_printf("Warning: the server doesn't have a resource type '%s'\n\n", type);
     else
-        err_printf("Warning: the server doesn't have a resource type '%.*s' in group '%s'\n\n", (int)len, type,
-                   type + len + 1);
+        err_printf("Warning: the server doesn't have a resource type '%.*s' in group '%s'\n\n",
+                   (int)len, type, type + len + 1);
 }
 
 static int find_resource(const char *arg, struct aim *aim)
@@ -214,7 +218,8 @@ static int find_resource(const char *arg, struct aim *aim)
     if (!o.all_namespaces && !what.namespaced && what.group[0] == '\0')
         err_printf("Warning: resource '%s' is not namespace scoped\n\n", what.plural);
     else if (!o.all_namespaces && !what.namespaced)
-        err_printf("Warning: resource '%s' is not namespace scoped in group '%s'\n\n", what.plural, what.group);
+        err_printf("Warning: resource '%s' is not namespace scoped in group '%s'\n\n", what.plural,
+                   what.group);
     return 0;
 }
 
@@ -287,13 +292,15 @@ static int run_can_i(const struct words *words)
     if (o.list && words->count > 0)
         return cli_usage_error("list option must be specified with no arguments");
     if (o.list && (o.quiet || o.all_namespaces || o.subresource != NULL))
-        return cli_usage_error("list option can't be specified with neither quiet, all-namespaces nor "
-                               "subresource options");
+        return cli_usage_error(
+            "list option can't be specified with neither quiet, all-namespaces nor "
+            "subresource options");
     if (o.list)
         return auth_print_rules(o.no_headers);
     if (words->count != 2)
-        return cli_usage_error("you must specify two arguments: verb resource or verb "
-                               "resource/resourceName.\nSee 'kubemote auth can-i -h' for help and examples.");
+        return cli_usage_error(
+            "you must specify two arguments: verb resource or verb "
+            "resource/resourceName.\nSee 'kubemote auth can-i -h' for help and examples.");
     aim.verb = words->items[0];
     if (words->items[1][0] == '/')
         aim.url = words->items[1];
@@ -311,9 +318,11 @@ static int run_can_i(const struct words *words)
 const struct command cmd_can_i = {
     .name = "auth can-i",
     .summary = "Ask the server whether an action is allowed",
-    .usage = "Usage:\n  kubemote auth can-i VERB (TYPE | TYPE/NAME | /PATH)\n  kubemote auth can-i --list\n\n"
-             "Examples:\n  kubemote auth can-i create pods -n shop\n  kubemote auth can-i get /metrics\n"
-             "  kubemote auth can-i --list --as bob\n",
+    .usage =
+        "Usage:\n  kubemote auth can-i VERB (TYPE | TYPE/NAME | /PATH)\n  kubemote auth can-i "
+        "--list\n\n"
+        "Examples:\n  kubemote auth can-i create pods -n shop\n  kubemote auth can-i get /metrics\n"
+        "  kubemote auth can-i --list --as bob\n",
     .flags = flags,
     .run = run_can_i,
 };

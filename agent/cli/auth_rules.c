@@ -9,7 +9,8 @@
 #include "commands.h"
 #include "visit.h"
 
-static const struct km_resource rules_reviews = {"authorization.k8s.io", "v1", "selfsubjectrulesreviews"};
+static const struct km_resource rules_reviews = {"authorization.k8s.io", "v1",
+                                                 "selfsubjectrulesreviews"};
 
 #define LIST_COUNT 64
 
@@ -58,7 +59,8 @@ static const char *text_at(uint32_t place)
 
 static bool same_place(const struct rule *a, const struct rule *b)
 {
-    return a->url == 0 && b->url == 0 && a->group == b->group && a->resource == b->resource && a->name == b->name;
+    return a->url == 0 && b->url == 0 && a->group == b->group && a->resource == b->resource &&
+           a->name == b->name;
 }
 
 static void add_verb(struct rule *rule, uint32_t verb)
@@ -94,7 +96,8 @@ static void end_resource_rule(void)
     for (size_t g = 0; g < work.counts[GROUPS]; g++) {
         for (size_t r = 0; r < work.counts[RESOURCES]; r++) {
             for (size_t v = 0; v < work.counts[VERBS]; v++) {
-                struct rule rule = {.group = work.lists[GROUPS][g], .resource = work.lists[RESOURCES][r]};
+                struct rule rule = {.group = work.lists[GROUPS][g],
+                                    .resource = work.lists[RESOURCES][r]};
                 for (size_t n = 0; n < work.counts[NAMES]; n++) {
                     rule.name = work.lists[NAMES][n];
                     add(&rule, work.lists[VERBS][v]);
@@ -121,9 +124,12 @@ static void on_value(struct answer *a, const char *path, const char *text, bool 
         const char *pattern;
         enum list list;
     } places[] = {
-        {"/status/resourceRules/*/verbs/*", VERBS},         {"/status/resourceRules/*/apiGroups/*", GROUPS},
-        {"/status/resourceRules/*/resources/*", RESOURCES}, {"/status/resourceRules/*/resourceNames/*", NAMES},
-        {"/status/nonResourceRules/*/verbs/*", VERBS},      {"/status/nonResourceRules/*/nonResourceURLs/*", URLS},
+        {"/status/resourceRules/*/verbs/*", VERBS},
+        {"/status/resourceRules/*/apiGroups/*", GROUPS},
+        {"/status/resourceRules/*/resources/*", RESOURCES},
+        {"/status/resourceRules/*/resourceNames/*", NAMES},
+        {"/status/nonResourceRules/*/verbs/*", VERBS},
+        {"/status/nonResourceRules/*/nonResourceURLs/*", URLS},
     };
     if (strcmp(path, "/status/incomplete") == 0)
         work.incomplete = strcmp(text, "true") == 0;
@@ -173,8 +179,8 @@ static void put_key(struct km_buf *out, const struct rule *rule)
     put_verbs(out, rule);
     km_buf_printf(out, ",APIGroups:[%s],Resources:[%s]", url ? "" : text_at(rule->group),
                   url ? "" : text_at(rule->resource));
-    km_buf_printf(out, ",ResourceNames:[%s],NonResourceURLs:[%s]", rule->name == 0 ? "" : text_at(rule->name),
-                  url ? text_at(rule->url) : "");
+    km_buf_printf(out, ",ResourceNames:[%s],NonResourceURLs:[%s]",
+                  rule->name == 0 ? "" : text_at(rule->name), url ? text_at(rule->url) : "");
 }
 
 static bool before(const struct rule *a, const struct rule *b)
@@ -244,7 +250,8 @@ static int ask(void)
     km_json_kv_str(&w, "namespace", cli.effective_ns);
     km_json_close(&w);
     km_json_close(&w);
-    int err = km_rest_create(r, &cli.client, &rules_reviews, NULL, NULL, NULL, km_buf_slice(&out), NULL);
+    int err =
+        km_rest_create(r, &cli.client, &rules_reviews, NULL, NULL, NULL, km_buf_slice(&out), NULL);
     answer_begin(&work.answer);
     work.answer.on_value = on_value;
     work.answer.on_event = on_event;
@@ -254,7 +261,8 @@ static int ask(void)
 
 int auth_print_rules(bool no_headers)
 {
-    static const char *const headers[] = {"Resources", "Non-Resource URLs", "Resource Names", "Verbs"};
+    static const char *const headers[] = {"Resources", "Non-Resource URLs", "Resource Names",
+                                          "Verbs"};
     int err = ask();
     if (err != KM_OK)
         return cli_fail(err, item_last_request());

@@ -16,8 +16,9 @@
 enum section { CLUSTERS, CONTEXTS, USERS, SECTIONS };
 static const struct {
     const char *list, *member, *pointer;
-} sections[SECTIONS] = {
-    {"clusters", "cluster", "/cluster"}, {"contexts", "context", "/context"}, {"users", "user", "/user"}};
+} sections[SECTIONS] = {{"clusters", "cluster", "/cluster"},
+                        {"contexts", "context", "/context"},
+                        {"users", "user", "/user"}};
 
 struct entry {
     char name[256];
@@ -50,9 +51,10 @@ static struct km_slice keep(struct km_slice json)
 
 static int too_large(void)
 {
-    return km_fault_set(&work.fault, KM_ERR_CONFIG,
-                        "the kubeconfig is too large for this command (CONFIG_KM_CLI_PATCH_BYTES, %d entries)",
-                        ENTRY_COUNT);
+    return km_fault_set(
+        &work.fault, KM_ERR_CONFIG,
+        "the kubeconfig is too large for this command (CONFIG_KM_CLI_PATCH_BYTES, %d entries)",
+        ENTRY_COUNT);
 }
 
 /* Sorted by name; the first of a name counts. */
@@ -192,7 +194,8 @@ static const struct flag view_flags[] = {
 /* What stands for a secret or a long value. */
 static const char *hidden(const char *key)
 {
-    static const char *const data[] = {"certificate-authority-data", "client-certificate-data", "client-key-data"};
+    static const char *const data[] = {"certificate-authority-data", "client-certificate-data",
+                                       "client-key-data"};
     static const char *const secret[] = {"token", "password"};
     for (size_t i = 0; i < sizeof data / sizeof data[0]; i++) {
         if (strcmp(key, data[i]) == 0)
@@ -207,7 +210,8 @@ static const char *hidden(const char *key)
 
 static bool is_empty(struct km_slice value)
 {
-    return km_slice_eq_str(value, "null") || km_slice_eq_str(value, "\"\"") || km_slice_eq_str(value, "false");
+    return km_slice_eq_str(value, "null") || km_slice_eq_str(value, "\"\"") ||
+           km_slice_eq_str(value, "false");
 }
 
 static void put_map(struct km_json_writer *w, struct km_slice map)
@@ -225,7 +229,8 @@ static void put_map(struct km_json_writer *w, struct km_slice map)
         if (!km_json_unquote(name, key, sizeof key))
             continue;
         const char *instead = o.raw ? NULL : hidden(key);
-        if (is_empty(value) && strcmp(key, "server") != 0 && strcmp(key, "cluster") != 0 && strcmp(key, "user") != 0)
+        if (is_empty(value) && strcmp(key, "server") != 0 && strcmp(key, "cluster") != 0 &&
+            strcmp(key, "user") != 0)
             continue;
         km_json_key(w, key);
         if (instead != NULL)
@@ -277,12 +282,14 @@ static int run_view(const struct words *words)
     struct km_json_writer w;
     struct km_buf out;
     if (words->count > 0)
-        return cli_usage_error("unexpected arguments: [%s]\nSee 'kubemote config view -h' for help and examples",
-                               words->items[0]);
+        return cli_usage_error(
+            "unexpected arguments: [%s]\nSee 'kubemote config view -h' for help and examples",
+            words->items[0]);
     if (o.output != NULL && strcmp(o.output, "json") != 0 && strcmp(o.output, "yaml") != 0)
-        return cli_usage_error("unable to match a printer suitable for the output format \"%s\", allowed formats "
-                               "are: json,yaml",
-                               o.output);
+        return cli_usage_error(
+            "unable to match a printer suitable for the output format \"%s\", allowed formats "
+            "are: json,yaml",
+            o.output);
     if (load() != 0)
         return 1;
     if (o.minify && cli.context != NULL && cli.context[0] != '\0')
@@ -368,9 +375,10 @@ static int run_get_contexts(const struct words *words)
     bool name_only = contexts.output != NULL && strcmp(contexts.output, "name") == 0;
     uint16_t missing = 0;
     if (contexts.output != NULL && contexts.output[0] != '\0' && !name_only)
-        return cli_usage_error("--output %s is not available in kubemote config get-contexts; resetting to default "
-                               "output format",
-                               contexts.output);
+        return cli_usage_error(
+            "--output %s is not available in kubemote config get-contexts; resetting to default "
+            "output format",
+            contexts.output);
     if (load() != 0)
         return 1;
     columns_begin();
@@ -437,11 +445,13 @@ static size_t scalar_end(struct km_slice line)
     size_t at = 0, end = 0;
     while (at < line.len && (line.ptr[at] == ' ' || line.ptr[at] == '\t'))
         at++;
-    char quote = at < line.len && (line.ptr[at] == '"' || line.ptr[at] == '\'') ? line.ptr[at] : '\0';
+    char quote =
+        at < line.len && (line.ptr[at] == '"' || line.ptr[at] == '\'') ? line.ptr[at] : '\0';
     for (size_t i = at + (quote != '\0'); i < line.len; i++) {
         if (quote != '\0' && line.ptr[i] == quote)
             return i + 1;
-        if (quote == '\0' && line.ptr[i] == '#' && (i == 0 || line.ptr[i - 1] == ' ' || line.ptr[i - 1] == '\t'))
+        if (quote == '\0' && line.ptr[i] == '#' &&
+            (i == 0 || line.ptr[i - 1] == ' ' || line.ptr[i - 1] == '\t'))
             break;
         if (line.ptr[i] != ' ' && line.ptr[i] != '\t')
             end = i + 1;
@@ -478,7 +488,8 @@ static int change(struct km_slice text, const char *name, struct km_buf *out)
     if (json && km_json_find(text, "/current-context", &value) == KM_OK) {
         km_buf_put(out, text.ptr, (size_t)(value.ptr - text.ptr));
         put_name(out, name);
-        km_buf_put(out, value.ptr + value.len, (size_t)(text.ptr + text.len - value.ptr) - value.len);
+        km_buf_put(out, value.ptr + value.len,
+                   (size_t)(text.ptr + text.len - value.ptr) - value.len);
     } else if (json) {
         km_buf_put(out, text.ptr, first + 1);
         km_buf_puts(out, "\"current-context\":");
@@ -522,10 +533,12 @@ static int write_context(const char *name)
     km_buf_init(&out, work.out, sizeof work.out);
     int err = change(text, name, &out);
     if (err != KM_OK || !is_right(km_buf_slice(&out), name))
-        return cli_usage_error("%s: current-context can't be changed in place: change it by hand", work.first);
+        return cli_usage_error("%s: current-context can't be changed in place: change it by hand",
+                               work.first);
     err = km_port_file_replace(work.first, out.data, out.len);
     if (err != KM_OK)
-        return cli_usage_error("%s: it can't be written: %s", work.first, km_file_problem(err, errno));
+        return cli_usage_error("%s: it can't be written: %s", work.first,
+                               km_file_problem(err, errno));
     return 0;
 }
 

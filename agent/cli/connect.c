@@ -69,7 +69,8 @@ static int impersonate(void)
     bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
     if (!user && cli.as_groups.count > 0)
         return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                            "Error in configuration: requesting uid, groups or user-extra for %s without impersonating a user",
+                            "Error in configuration: requesting uid, groups or user-extra for %s "
+                            "without impersonating a user",
                             cli.env->kubeconfig->user);
     km_buf_init(&out, headers, sizeof headers);
     if (user)
@@ -79,9 +80,10 @@ static int impersonate(void)
         put_header(&out, "Impersonate-Group", cli.as_groups.items[i]);
     }
     if (!fine || out.overflow)
-        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                            "--as and --as-group: a control character, or more than %d bytes in all",
-                            (int)sizeof headers - 1);
+        return km_fault_set(
+            &cli.fault, KM_ERR_CONFIG,
+            "--as and --as-group: a control character, or more than %d bytes in all",
+            (int)sizeof headers - 1);
     if (user)
         cli.client.extra_headers = headers;
     return KM_OK;
@@ -112,10 +114,11 @@ static int load_config(void)
         .token = cli.token,
     };
     if (cli.insecure)
-        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                            "--insecure-skip-tls-verify is not supported: the server's certificate is always "
-                            "verified; name its certificate authority (--certificate-authority) or the name "
-                            "that it is made for (--tls-server-name)");
+        return km_fault_set(
+            &cli.fault, KM_ERR_CONFIG,
+            "--insecure-skip-tls-verify is not supported: the server's certificate is always "
+            "verified; name its certificate authority (--certificate-authority) or the name "
+            "that it is made for (--tls-server-name)");
     int err = km_kubeconfig_load(&where, cli.env->kubeconfig, &cli.fault);
     if (err != KM_OK)
         return err;

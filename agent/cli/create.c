@@ -8,7 +8,8 @@ static struct manifest_flags f = {.field_manager = "kubectl-create"};
 
 static const struct flag flags[] = {
     VISIT_FLAGS(f.visit),
-    {"selector", 'l', FLAG_TEXT, &f.visit.selector, "only objects of the files with these labels", NULL},
+    {"selector", 'l', FLAG_TEXT, &f.visit.selector, "only objects of the files with these labels",
+     NULL},
     {"validate", 0, FLAG_MAYBE, &f.validate, "strict, warn or ignore: unknown fields", "strict"},
     {"field-manager", 0, FLAG_TEXT, &f.field_manager, "name of the manager of these fields", NULL},
     {"output", 'o', FLAG_TEXT, &f.output, "name", NULL},
@@ -47,8 +48,9 @@ static int run(const struct words *words)
     if (f.visit.files.count == 0)
         return cli_usage_error("must specify one of -f and -k");
     if (words->count > 0)
-        return cli_usage_error("Unexpected args: [%s]\nSee 'kubemote create -h' for help and examples",
-                               words_text(words));
+        return cli_usage_error(
+            "Unexpected args: [%s]\nSee 'kubemote create -h' for help and examples",
+            words_text(words));
     if (manifest_flags_check(&f) != KM_OK)
         return 1;
     if (f.dry_run == DRY_RUN_CLIENT)

@@ -17,12 +17,14 @@ static struct {
 static const struct flag flags[] = {
     VISIT_FLAGS(visit),
     VISIT_SELECTOR_FLAGS(visit),
-    {"cascade", 0, FLAG_MAYBE, &o.cascade, "background, foreground or orphan: what becomes of dependents",
-     "background"},
-    {"grace-period", 0, FLAG_INT, &o.grace, "seconds for the object to end; 0 only with --force", NULL},
+    {"cascade", 0, FLAG_MAYBE, &o.cascade,
+     "background, foreground or orphan: what becomes of dependents", "background"},
+    {"grace-period", 0, FLAG_INT, &o.grace, "seconds for the object to end; 0 only with --force",
+     NULL},
     {"now", 0, FLAG_BOOL, &o.now, "as --grace-period=1", NULL},
     {"force", 0, FLAG_BOOL, &o.force, "do not wait for the object to end in good order", NULL},
-    {"ignore-not-found", 0, FLAG_MAYBE, &o.ignore_not_found, "no error for what does not exist", "true"},
+    {"ignore-not-found", 0, FLAG_MAYBE, &o.ignore_not_found, "no error for what does not exist",
+     "true"},
     {"wait", 0, FLAG_BOOL, &o.wait, "wait until the objects are gone (default true)", NULL},
     {"timeout", 0, FLAG_TEXT, &o.timeout, "longest wait: 30s, 5m; 0s = a week", NULL},
     {"output", 'o', FLAG_TEXT, &o.output, "name", NULL},
@@ -61,7 +63,8 @@ static int wait_gone(const struct item *item)
 {
     for (;;) {
         struct km_request *r = item_request();
-        int err = km_rest_get(r, &cli.client, &item->what->resource, item->ns, item->name, NULL, NULL);
+        int err =
+            km_rest_get(r, &cli.client, &item->what->resource, item->ns, item->name, NULL, NULL);
         answer_begin(&work.answer);
         if (err == KM_OK)
             err = answer_call(&work.answer, r);
@@ -123,9 +126,9 @@ static void wait_all(void)
 
 static void remember(const struct item *item)
 {
-    const char *texts[] = {item->what->group,          item->what->version,
-                           item->what->plural,         item->ns == NULL ? "" : item->ns,
-                           item->name,                 work.answer.uid};
+    const char *texts[] = {item->what->group,  item->what->version,
+                           item->what->plural, item->ns == NULL ? "" : item->ns,
+                           item->name,         work.answer.uid};
     size_t size = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         size += strlen(texts[i]) + 1;
@@ -177,7 +180,8 @@ static int send(const struct item *item)
     struct km_request *r = item_request();
     km_buf_init(&text, body, sizeof body);
     answer_begin(&work.answer);
-    int err = km_rest_delete(r, &cli.client, &item->what->resource, item->ns, item->name, &how, &text);
+    int err =
+        km_rest_delete(r, &cli.client, &item->what->resource, item->ns, item->name, &how, &text);
     return err == KM_OK ? answer_call(&work.answer, r) : err;
 }
 
@@ -187,7 +191,8 @@ static void on_item(const struct item *item)
     if (!item_name_ok(item->name))
         return;
     if (work.warn_scope && item->ns == NULL) {
-        err_printf("Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n");
+        err_printf(
+            "Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n");
         work.warn_scope = false;
     }
     int err = work.dry_run == DRY_RUN_CLIENT ? KM_OK : send(item);
@@ -207,8 +212,11 @@ static int check_cascade(void)
 {
     static const struct {
         const char *word, *propagation;
-    } words[] = {{"background", "Background"}, {"foreground", "Foreground"}, {"orphan", "Orphan"},
-                 {"true", "Background"},       {"false", "Orphan"}};
+    } words[] = {{"background", "Background"},
+                 {"foreground", "Foreground"},
+                 {"orphan", "Orphan"},
+                 {"true", "Background"},
+                 {"false", "Orphan"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(o.cascade, words[i].word) == 0)
             work.propagation = words[i].propagation;
@@ -228,12 +236,14 @@ static int choose_grace(void)
     if (o.now || (o.grace == 0 && !o.force))
         o.grace = 1;
     if (o.force && o.grace > 0)
-        return cli_usage_error("--force and --grace-period greater than 0 cannot be specified together");
+        return cli_usage_error(
+            "--force and --grace-period greater than 0 cannot be specified together");
     if (!o.force)
         return 0;
     o.grace = 0;
-    err_printf("Warning: Immediate deletion does not wait for confirmation that the running resource has "
-               "been terminated. The resource may continue to run on the cluster indefinitely.\n");
+    err_printf(
+        "Warning: Immediate deletion does not wait for confirmation that the running resource has "
+        "been terminated. The resource may continue to run on the cluster indefinitely.\n");
     return 0;
 }
 
@@ -250,8 +260,10 @@ static int check_flags(void)
     if (visit.all && (visit.selector != NULL || visit.field_selector != NULL))
         return cli_usage_error("setting 'all' parameter but found a non empty selector. ");
     if (o.output != NULL && o.output[0] != '\0' && strcmp(o.output, "name") != 0)
-        return cli_usage_error("unexpected -o output mode: %s. We only support '-o name'", o.output);
-    work.ignore_missing = o.ignore_not_found == NULL ? selects : strcmp(o.ignore_not_found, "false") != 0;
+        return cli_usage_error("unexpected -o output mode: %s. We only support '-o name'",
+                               o.output);
+    work.ignore_missing =
+        o.ignore_not_found == NULL ? selects : strcmp(o.ignore_not_found, "false") != 0;
     work.until_ms = km_port_now_ms() + (timeout_ms > 0 ? timeout_ms : WEEK_MS);
     work.warn_scope = cli.ns != NULL && cli.ns[0] != '\0' && !visit.all_namespaces;
     return choose_grace();
@@ -296,7 +308,8 @@ static int run(const struct words *words)
 const struct command cmd_delete = {
     .name = "delete",
     .summary = "Delete objects by file, name or selector",
-    .usage = "Usage:\n  kubemote delete (-f FILE | TYPE NAME... | TYPE/NAME... | TYPE -l SELECTOR | TYPE --all)\n\n"
+    .usage = "Usage:\n  kubemote delete (-f FILE | TYPE NAME... | TYPE/NAME... | TYPE -l SELECTOR "
+             "| TYPE --all)\n\n"
              "Examples:\n  kubemote delete pod web-1 --now\n  kubemote delete -f app.yaml\n"
              "  kubemote delete pods,services -l app=web --wait=false\n",
     .flags = flags,

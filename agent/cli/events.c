@@ -94,7 +94,8 @@ static void put_last_seen(struct km_buf *out, const struct event *e)
         return;
     }
     put_age(out, e->has_series ? e->observed : e->last);
-    km_buf_printf(out, " (x%s over ", e->has_series ? (e->series_count[0] == '\0' ? "0" : e->series_count) : e->count);
+    km_buf_printf(out, " (x%s over ",
+                  e->has_series ? (e->series_count[0] == '\0' ? "0" : e->series_count) : e->count);
     put_age(out, first);
     km_buf_putc(out, ')');
 }
@@ -111,7 +112,8 @@ static struct km_slice trimmed(const char *text)
 
 static void print_headers(void)
 {
-    static const char *const headers[] = {"NAMESPACE", "LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
+    static const char *const headers[] = {"NAMESPACE", "LAST SEEN", "TYPE",
+                                          "REASON",    "OBJECT",    "MESSAGE"};
     if (work.header_done || o.no_headers)
         return;
     work.header_done = true;
@@ -352,7 +354,8 @@ static int choose_object(void)
         return cli_usage_error("--for must be in resource/name form");
     if (strchr(slash + 1, '/') != NULL)
         return cli_usage_error("arguments in resource/name form may not have more than one slash");
-    if (km_slice_copy((struct km_slice){o.for_object, (size_t)(slash - o.for_object)}, type, sizeof type) != KM_OK)
+    if (km_slice_copy((struct km_slice){o.for_object, (size_t)(slash - o.for_object)}, type,
+                      sizeof type) != KM_OK)
         return cli_usage_error("the type's name is too long");
     int err = km_discovery_find(&cli.discovery, type, &what, &cli.fault);
     if (err == KM_ERR_NOT_FOUND) {
@@ -362,8 +365,9 @@ static int choose_object(void)
     if (err != KM_OK)
         return cli_fail(err, NULL);
     km_buf_init(&out, work.selector, sizeof work.selector);
-    km_buf_printf(&out, "involvedObject.kind=%s,involvedObject.apiVersion=%s%s%s,involvedObject.name=%s", what.kind,
-                  what.group, what.group[0] == '\0' ? "" : "/", what.version, slash + 1);
+    km_buf_printf(&out,
+                  "involvedObject.kind=%s,involvedObject.apiVersion=%s%s%s,involvedObject.name=%s",
+                  what.kind, what.group, what.group[0] == '\0' ? "" : "/", what.version, slash + 1);
     return out.overflow ? cli_usage_error("--for is too long") : 0;
 }
 

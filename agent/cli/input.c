@@ -30,7 +30,8 @@ static int read_stdin(struct km_slice *text, struct km_fault *fault)
     while ((got = km_port_read(0, work.file + len, sizeof work.file - len)) > 0) {
         len += (size_t)got;
         if (len == sizeof work.file)
-            return km_fault_set(fault, KM_ERR_CONFIG, "more than %d bytes (CONFIG_KM_CLI_FILE_BYTES)",
+            return km_fault_set(fault, KM_ERR_CONFIG,
+                                "more than %d bytes (CONFIG_KM_CLI_FILE_BYTES)",
                                 CONFIG_KM_CLI_FILE_BYTES - 1);
     }
     *text = (struct km_slice){work.file, len};
@@ -64,7 +65,8 @@ static void begin(struct km_manifest *manifest, const char *name, struct km_slic
     km_manifest_init(manifest, name, text, &memory);
 }
 
-int input_json(const char *name, struct km_slice text, struct km_slice *json, struct km_fault *fault)
+int input_json(const char *name, struct km_slice text, struct km_slice *json,
+               struct km_fault *fault)
 {
     struct km_manifest manifest;
     begin(&manifest, name, text);
@@ -156,9 +158,10 @@ static void tell(const struct input *input, const char *source, struct km_slice 
     if (!take_text(json, "/metadata/name", o->name, sizeof o->name) ||
         !take_text(json, "/metadata/namespace", o->ns, sizeof o->ns) ||
         !take_text(json, "/metadata/generateName", o->generate_name, sizeof o->generate_name)) {
-        errors_add_input("unable to decode \"%s\": name, namespace and generateName in metadata must "
-                         "be texts of at most %d bytes",
-                         source, (int)sizeof o->name - 1);
+        errors_add_input(
+            "unable to decode \"%s\": name, namespace and generateName in metadata must "
+            "be texts of at most %d bytes",
+            source, (int)sizeof o->name - 1);
         return;
     }
     input->fn(input->ctx, o);
@@ -200,15 +203,16 @@ static bool check_type(const char *source, struct km_slice json)
     } else {
         bool version = km_json_find(json, "/apiVersion", &value) == KM_OK;
         bool kind = km_json_find(json, "/kind", &value) == KM_OK;
-        problem = version && kind    ? NULL
+        problem = version && kind     ? NULL
                   : !version && !kind ? "[apiVersion not set, kind not set]"
                   : version           ? "kind not set"
                                       : "apiVersion not set";
     }
     if (problem != NULL)
-        errors_add_input("error validating \"%s\": error validating data: %s; if you choose to ignore "
-                         "these errors, turn validation off with --validate=false",
-                         source, problem);
+        errors_add_input(
+            "error validating \"%s\": error validating data: %s; if you choose to ignore "
+            "these errors, turn validation off with --validate=false",
+            source, problem);
     return problem == NULL;
 }
 
@@ -246,8 +250,8 @@ static void read_file(const struct input *input, const char *path)
 static bool is_manifest(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot != NULL && (strcmp(dot, ".json") == 0 || strcmp(dot, ".yaml") == 0 ||
-                           strcmp(dot, ".yml") == 0);
+    return dot != NULL &&
+           (strcmp(dot, ".json") == 0 || strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
 }
 
 /* Files below the folder in work.path, each folder's in the order of names. fn NULL: only counts them. */
@@ -257,7 +261,8 @@ static unsigned walk(const struct input *input, unsigned depth,
     size_t len = strlen(work.path);
     char name[256] = "";
     unsigned count = 0;
-    while (len + 1 < sizeof work.path && km_port_folder_next(work.path, name, sizeof name) == KM_OK) {
+    while (len + 1 < sizeof work.path &&
+           km_port_folder_next(work.path, name, sizeof name) == KM_OK) {
         if (len + strlen(name) + 2 > sizeof work.path)
             continue;
         if (work.path[len - 1] != '/')
@@ -315,7 +320,8 @@ static void each_path(const struct input *input, void (*fn)(const struct input *
         while (*at != '\0') {
             size_t len = strcspn(at, ",");
             if (km_slice_copy((struct km_slice){at, len}, work.path, sizeof work.path) != KM_OK)
-                errors_add_text("the path \"%.*s...\" is longer than %d bytes", 60, at, PATH_BYTES - 1);
+                errors_add_text("the path \"%.*s...\" is longer than %d bytes", 60, at,
+                                PATH_BYTES - 1);
             else if (len > 0)
                 fn(input);
             at += len + (at[len] == ',');

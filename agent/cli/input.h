@@ -29,7 +29,8 @@ void input_read(const struct input *input);
 /* A file of the user, whole: one at a time, valid until the next. KM_ERR_CONFIG with words without the file's name. */
 int input_file(const char *path, struct km_slice *text, struct km_fault *fault);
 /* The first YAML or JSON document of a text as compact JSON. */
-int input_json(const char *name, struct km_slice text, struct km_slice *json, struct km_fault *fault);
+int input_json(const char *name, struct km_slice text, struct km_slice *json,
+               struct km_fault *fault);
 /* Puts text into the object's JSON behind its first `at` bytes. False when there is no room. */
 bool input_insert(struct km_slice *json, size_t at, const char *text);
 /* The bytes of the JSON value that begins at `at` in a valid compact text. */

@@ -39,7 +39,8 @@ static const struct flag flags[] = {
     VISIT_SELECTOR_FLAGS(visit),
     {"overwrite", 0, FLAG_BOOL, &o.overwrite, "change values that are there already", NULL},
     {"list", 0, FLAG_BOOL, &o.list, "print them", NULL},
-    {"resource-version", 0, FLAG_TEXT, &o.resource_version, "only if the object has this version", NULL},
+    {"resource-version", 0, FLAG_TEXT, &o.resource_version, "only if the object has this version",
+     NULL},
     {"field-manager", 0, FLAG_TEXT, &o.field_manager, "name of the manager of these fields", NULL},
     {"output", 'o', FLAG_TEXT, &o.output, "name", NULL},
     DRY_RUN_FLAG(o.dry_run),
@@ -93,10 +94,11 @@ static int add_pair(const char *word)
     if (!removal && work.labels)
         problem = km_name_problem(KM_NAME_LABEL_VALUE, km_slice_of(equals + 1));
     if (problem != NULL && strncmp(problem, "a valid label", 13) == 0)
-        problem = "a valid label must be an empty string or consist of alphanumeric characters, '-', "
-                  "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  "
-                  "or 'my_value',  or '12345', regex used for validation is "
-                  "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+        problem =
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', "
+            "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  "
+            "or 'my_value',  or '12345', regex used for validation is "
+            "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
     if (problem != NULL)
         return cli_usage_error("invalid label value: \"%s\": %s", word, problem);
     const char *key = keep_key(word, len);
@@ -114,10 +116,12 @@ static int check_both(void)
             if (strcmp(work.pairs[i].key, work.pairs[j].key) != 0)
                 continue;
             if (work.labels)
-                return cli_usage_error("can not both modify and remove a label in the same command");
-            return cli_usage_error("can not both modify and remove the following annotation(s) in the "
-                                   "same command: %s",
-                                   work.pairs[i].key);
+                return cli_usage_error(
+                    "can not both modify and remove a label in the same command");
+            return cli_usage_error(
+                "can not both modify and remove the following annotation(s) in the "
+                "same command: %s",
+                work.pairs[i].key);
         }
     }
     return 0;
@@ -130,8 +134,8 @@ static int split(const struct words *words, struct words *resources)
         const char *word = words->items[i];
         bool pair = is_pair(word);
         if (!pair && work.count > 0)
-            return cli_usage_error("all resources must be specified before %s changes: %s", work.noun,
-                                   word);
+            return cli_usage_error("all resources must be specified before %s changes: %s",
+                                   work.noun, word);
         if (!pair)
             resources->items[resources->count++] = word;
         else if (add_pair(word) != 0)
@@ -247,7 +251,10 @@ static const char *operation(bool *needed)
     *needed = added || removed || !work.labels;
     if (!work.labels)
         return "annotated";
-    return added && removed ? "modified" : added ? "labeled" : removed ? "unlabeled" : "not labeled";
+    return added && removed ? "modified"
+           : added          ? "labeled"
+           : removed        ? "unlabeled"
+                            : "not labeled";
 }
 
 static void print_list(const struct item *item)

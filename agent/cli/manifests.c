@@ -10,7 +10,7 @@ static int choose_validation(struct manifest_flags *f)
 {
     static const struct {
         const char *word, *directive;
-    } words[] = {{"strict", "Strict"}, {"true", "Strict"},   {"1", "Strict"}, {"warn", "Warn"},
+    } words[] = {{"strict", "Strict"}, {"true", "Strict"},  {"1", "Strict"}, {"warn", "Warn"},
                  {"ignore", "Ignore"}, {"false", "Ignore"}, {"0", "Ignore"}};
     const char *text = f->validate == NULL ? "strict" : f->validate;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -19,9 +19,10 @@ static int choose_validation(struct manifest_flags *f)
     }
     if (f->validation != NULL)
         return KM_OK;
-    (void)cli_usage_error("invalid - validate option \"%s\"; must be one of: strict (or true), warn, "
-                          "ignore (or false)",
-                          text);
+    (void)cli_usage_error(
+        "invalid - validate option \"%s\"; must be one of: strict (or true), warn, "
+        "ignore (or false)",
+        text);
     return KM_ERR_CONFIG;
 }
 
@@ -53,8 +54,8 @@ static size_t read_labels(struct km_slice map, struct km_label *out)
         size_t value = key - name - 1;
         if (name < 2 || value < 2 || map.ptr[value_at] != '"')
             break;
-        out[count++] = (struct km_label){{map.ptr + at + 1, name - 2},
-                                         {map.ptr + value_at + 1, value - 2}};
+        out[count++] =
+            (struct km_label){{map.ptr + at + 1, name - 2}, {map.ptr + value_at + 1, value - 2}};
         at += key + 1;
     }
     return count;

@@ -37,8 +37,8 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     answer_begin(&work.after);
-    int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name, o.subresource,
-                            work.type, work.body, &options);
+    int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name,
+                            o.subresource, work.type, work.body, &options);
     return err == KM_OK ? answer_call(&work.after, r) : err;
 }
 
@@ -74,7 +74,8 @@ static int choose_type(void)
 {
     static const struct {
         const char *word, *type;
-    } types[] = {{"strategic", KM_TYPE_STRATEGIC}, {"merge", KM_TYPE_MERGE}, {"json", KM_TYPE_JSON_PATCH}};
+    } types[] = {
+        {"strategic", KM_TYPE_STRATEGIC}, {"merge", KM_TYPE_MERGE}, {"json", KM_TYPE_JSON_PATCH}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (km_slice_eq_nocase(km_slice_of(o.type), types[i].word))
             work.type = types[i].type;
@@ -109,8 +110,9 @@ static int check_flags(void)
     if (patch && file)
         return cli_usage_error("cannot specify --patch and --patch-file together");
     if (!patch && !file)
-        return cli_usage_error("must specify --patch or --patch-file containing the contents of the "
-                               "patch");
+        return cli_usage_error(
+            "must specify --patch or --patch-file containing the contents of the "
+            "patch");
     if (choose_type() != 0)
         return 1;
     if (work.dry_run == DRY_RUN_CLIENT)
@@ -138,10 +140,12 @@ static int run(const struct words *words)
 const struct command cmd_patch = {
     .name = "patch",
     .summary = "Change fields of an object",
-    .usage = "Usage:\n  kubemote patch (-f FILE | TYPE NAME) (-p PATCH | --patch-file FILE) [flags]\n\n"
-             "Examples:\n  kubemote patch node gw-1 -p '{\"spec\":{\"unschedulable\":true}}'\n"
-             "  kubemote patch deploy web --type merge --subresource scale -p 'spec: {replicas: 2}'\n"
-             "  kubemote patch pod web-1 --type json -p '[{\"op\":\"remove\",\"path\":\"/metadata/labels/a\"}]'\n",
+    .usage =
+        "Usage:\n  kubemote patch (-f FILE | TYPE NAME) (-p PATCH | --patch-file FILE) [flags]\n\n"
+        "Examples:\n  kubemote patch node gw-1 -p '{\"spec\":{\"unschedulable\":true}}'\n"
+        "  kubemote patch deploy web --type merge --subresource scale -p 'spec: {replicas: 2}'\n"
+        "  kubemote patch pod web-1 --type json -p "
+        "'[{\"op\":\"remove\",\"path\":\"/metadata/labels/a\"}]'\n",
     .flags = flags,
     .run = run,
 };

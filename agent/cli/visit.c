@@ -106,9 +106,10 @@ static bool find_kind(const struct input_object *o)
     struct km_fault fault = {0};
     int err = km_discovery_kind(&cli.discovery, o->api_version, o->kind, &work.what, &fault);
     if (err == KM_ERR_NOT_FOUND)
-        errors_add_input("resource mapping not found for name: \"%s\" namespace: \"%s\" from \"%s\": "
-                         "%s\nensure CRDs are installed first",
-                         o->name, o->ns, o->source, fault.text);
+        errors_add_input(
+            "resource mapping not found for name: \"%s\" namespace: \"%s\" from \"%s\": "
+            "%s\nensure CRDs are installed first",
+            o->name, o->ns, o->source, fault.text);
     else if (err != KM_OK)
         errors_add_input("unable to recognize \"%s\": %s", o->source, fault.text);
     return err == KM_OK;
@@ -131,16 +132,16 @@ static int visit_files(struct visit *v, const struct words *words)
         return KM_ERR_CONFIG;
     if (words->count > 0) {
         bool pair = strchr(words->items[0], '/') != NULL;
-        errors_add_text(pair ? "resource/name arguments cannot be provided when a path is specified"
-                        : words->count > 1
-                            ? "name cannot be provided when a path is specified"
-                            : "when paths, URLs, or stdin is provided as input, you may not specify "
-                              "resource arguments as well");
+        errors_add_text(
+            pair ? "resource/name arguments cannot be provided when a path is specified"
+            : words->count > 1
+                ? "name cannot be provided when a path is specified"
+                : "when paths, URLs, or stdin is provided as input, you may not specify "
+                  "resource arguments as well");
         return KM_ERR_CONFIG;
     }
     v->single = v->files.count == 1 && !v->recursive && strcmp(v->files.items[0], "-") != 0 &&
-                strchr(v->files.items[0], ',') == NULL &&
-                km_port_is_folder(v->files.items[0]) == 0;
+                strchr(v->files.items[0], ',') == NULL && km_port_is_folder(v->files.items[0]) == 0;
     input_read(&input);
     return KM_OK;
 }
@@ -174,8 +175,8 @@ static void on_list_event(struct answer *a, enum km_walk_event event)
 {
     if (!km_json_walk_at(&a->walk, "/items/*"))
         return;
-    if (event == KM_WALK_END && entry_name[0] != '\0' && strlen(entry_ns) + strlen(entry_name) + 2 <=
-                                    sizeof work.names - work.names_len) {
+    if (event == KM_WALK_END && entry_name[0] != '\0' &&
+        strlen(entry_ns) + strlen(entry_name) + 2 <= sizeof work.names - work.names_len) {
         put_name(entry_ns);
         put_name(entry_name);
     }
@@ -227,8 +228,8 @@ static void add_list_error(const struct visit *v, int err)
         (strcmp(s->reason, "BadRequest") == 0 || strcmp(s->reason, "NotFound") == 0)) {
         km_buf_init(&text, lead, sizeof lead);
         km_buf_printf(&text, "Unable to %s \"%s/%s, Resource=%s\"",
-                      v->selector == NULL && v->field_selector == NULL ? "list" : "find", what->group,
-                      what->version, what->plural);
+                      v->selector == NULL && v->field_selector == NULL ? "list" : "find",
+                      what->group, what->version, what->plural);
         if (v->selector != NULL || v->field_selector != NULL)
             km_buf_printf(&text, " that match label selector \"%s\", field selector \"%s\"",
                           v->selector == NULL ? "" : v->selector,
@@ -278,7 +279,8 @@ static int find_type(const char *resource)
 static int check_types(const struct targets *targets)
 {
     for (uint16_t i = 0; i < targets->count; i++) {
-        bool again = i > 0 && strcmp(targets->items[i].resource, targets->items[i - 1].resource) == 0;
+        bool again =
+            i > 0 && strcmp(targets->items[i].resource, targets->items[i - 1].resource) == 0;
         if (!again && find_type(targets->items[i].resource) != KM_OK)
             return KM_ERR_CONFIG;
     }
@@ -362,9 +364,10 @@ int output_check(const char *output)
 {
     if (output == NULL || output[0] == '\0' || strcmp(output, "name") == 0)
         return KM_OK;
-    (void)cli_usage_error("unable to match a printer suitable for the output format \"%s\", allowed "
-                          "formats are: name",
-                          output);
+    (void)cli_usage_error(
+        "unable to match a printer suitable for the output format \"%s\", allowed "
+        "formats are: name",
+        output);
     return KM_ERR_CONFIG;
 }
 

@@ -38,7 +38,7 @@ int answer_call(struct answer *a, struct km_request *r);
 /* ---- watching one object ---- */
 
 struct follow {
-    int64_t until_ms; /* of the monotonic clock */
+    int64_t until_ms;     /* of the monotonic clock */
     struct answer answer; /* of the event under way; hooks are the caller's, set by `prepare` */
     void (*prepare)(struct follow *f);
     /* A whole event of that type. True: this is what was waited for. */
@@ -95,12 +95,16 @@ struct visit {
 #define VISIT_FLAGS(v) \
     {"filename", 'f', FLAG_TEXTS, &(v).files, "file or folder of objects, - for standard input", \
      NULL}, \
-        {"recursive", 'R', FLAG_BOOL, &(v).recursive, "folders of -f with all below them", NULL}
+    { \
+        "recursive", 'R', FLAG_BOOL, &(v).recursive, "folders of -f with all below them", NULL \
+    }
 #define VISIT_SELECTOR_FLAGS(v) \
     {"selector", 'l', FLAG_TEXT, &(v).selector, "label selector", NULL}, \
         {"field-selector", 0, FLAG_TEXT, &(v).field_selector, "field selector", NULL}, \
         {"all", 0, FLAG_BOOL, &(v).all, "all objects of the type", NULL}, \
-        {"all-namespaces", 'A', FLAG_BOOL, &(v).all_namespaces, "objects of all namespaces", NULL}
+    { \
+        "all-namespaces", 'A', FLAG_BOOL, &(v).all_namespaces, "objects of all namespaces", NULL \
+    }
 
 /* KM_ERR_CONFIG when nothing could be visited: errors.h has why. The connection stands before. */
 int visit_all(struct visit *v, const struct words *words);
@@ -111,7 +115,8 @@ enum dry_run { DRY_RUN_NONE, DRY_RUN_SERVER, DRY_RUN_CLIENT };
 /* --dry-run: none, server, client; "unchanged" is kubectl's word for a flag without value. KM_ERR_CONFIG with kubectl's words. */
 int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault);
 #define DRY_RUN_FLAG(text) \
-    {"dry-run", 0, FLAG_MAYBE, &(text), "server: tell what would happen, change nothing", "unchanged"}
+    {"dry-run",  0, FLAG_MAYBE, &(text), "server: tell what would happen, change nothing", \
+     "unchanged"}
 /* -o: NULL, or "name"; another is an error. */
 int output_check(const char *output);
 /* "pod/a OPERATION (server dry run)", or the name alone with -o name. */

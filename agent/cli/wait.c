@@ -28,7 +28,8 @@ static const struct flag flags[] = {
     VISIT_SELECTOR_FLAGS(visit),
     {"for", 0, FLAG_TEXTS, &fors,
      "condition=NAME[=VALUE], jsonpath={.PATH}[=VALUE], create or delete; may be repeated", NULL},
-    {"timeout", 0, FLAG_TEXT, &timeout_text, "longest wait: 30s; 0s = look once; -1s = a week", NULL},
+    {"timeout", 0, FLAG_TEXT, &timeout_text, "longest wait: 30s; 0s = look once; -1s = a week",
+     NULL},
     {"output", 'o', FLAG_TEXT, &output, "name", NULL},
     {0},
 };
@@ -38,7 +39,7 @@ struct look {
     bool found, container;
     char type[256], status[256]; /* of the condition under way */
     int64_t observed;            /* of it, -1: none */
-    char met[256];               /* status of the condition that was looked for; or the value at the place */
+    char met[256]; /* status of the condition that was looked for; or the value at the place */
     int64_t met_observed, status_observed;
 };
 
@@ -73,7 +74,9 @@ static bool at(const struct answer *a, const char *pattern)
 static int64_t number(const char *text)
 {
     uint64_t value;
-    return km_slice_to_u64(km_slice_of(text), &value) == KM_OK && value <= INT64_MAX ? (int64_t)value : -1;
+    return km_slice_to_u64(km_slice_of(text), &value) == KM_OK && value <= INT64_MAX
+               ? (int64_t)value
+               : -1;
 }
 
 static void begin_look(void)
@@ -176,8 +179,9 @@ static void prepare(struct follow *f)
 static bool on_object(struct follow *f, const char *type)
 {
     bool deleted = strcmp(type, "DELETED") == 0;
-    bool done = work.wait->what == FOR_DELETE ? deleted
-                                              : !deleted && strcmp(type, "ERROR") != 0 && met(&f->answer);
+    bool done = work.wait->what == FOR_DELETE
+                    ? deleted
+                    : !deleted && strcmp(type, "ERROR") != 0 && met(&f->answer);
     begin_look();
     return done;
 }
@@ -239,7 +243,8 @@ static void print_met(const struct item *item)
     put_lower(&out, item->what->kind);
     if (item->what->group[0] != '\0')
         km_buf_printf(&out, ".%s", item->what->group);
-    km_buf_printf(&out, "/%s%s\n", item->name, output == NULL || output[0] == '\0' ? " condition met" : "");
+    km_buf_printf(&out, "/%s%s\n", item->name,
+                  output == NULL || output[0] == '\0' ? " condition met" : "");
     out_text(line);
     out_flush();
 }
@@ -255,7 +260,8 @@ static void on_item(const struct item *item)
             continue;
         }
         if (err == KM_ERR_TIMEOUT)
-            errors_add_text("timed out waiting for the condition on %s/%s", item->what->plural, item->name);
+            errors_add_text("timed out waiting for the condition on %s/%s", item->what->plural,
+                            item->name);
         else if (err != KM_ERR_CONFIG)
             errors_add(err, item_last_request(), NULL, NULL);
         return;
@@ -351,8 +357,9 @@ static int read_expression(struct km_slice text, struct target_state *out)
 
 static int read_jsonpath(const char *text, struct target_state *out)
 {
-    static const char format[] = "jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or "
-                                 "--for=jsonpath='{.status.readyReplicas}'";
+    static const char format[] =
+        "jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or "
+        "--for=jsonpath='{.status.readyReplicas}'";
     const char *equals = strchr(text, '=');
     struct km_slice path = {text, equals == NULL ? strlen(text) : (size_t)(equals - text)};
     out->what = FOR_PATH;
@@ -365,7 +372,8 @@ static int read_jsonpath(const char *text, struct target_state *out)
         struct km_slice value = km_slice_of(equals + 1);
         while (value.len > 0 && (*value.ptr == '\'' || *value.ptr == '"'))
             value = (struct km_slice){value.ptr + 1, value.len - 1};
-        while (value.len > 0 && (value.ptr[value.len - 1] == '\'' || value.ptr[value.len - 1] == '"'))
+        while (value.len > 0 &&
+               (value.ptr[value.len - 1] == '\'' || value.ptr[value.len - 1] == '"'))
             value.len--;
         if (value.len == 0)
             return cli_usage_error("jsonpath wait has to have a value after equal sign, like "
@@ -374,8 +382,8 @@ static int read_jsonpath(const char *text, struct target_state *out)
             return cli_usage_error("the value is longer than %d bytes", (int)sizeof out->value - 1);
     }
     if (read_expression(path, out) != KM_OK)
-        return cli_usage_error("\"%.*s\": only plain paths such as {.status.phase} are supported", (int)path.len,
-                               path.ptr);
+        return cli_usage_error("\"%.*s\": only plain paths such as {.status.phase} are supported",
+                               (int)path.len, path.ptr);
     return 0;
 }
 
@@ -387,7 +395,8 @@ static int read_condition(const char *text, struct target_state *out)
     out->what = FOR_CONDITION;
     if (km_slice_copy(name, out->name, sizeof out->name) != KM_OK ||
         km_slice_copy(value, out->value, sizeof out->value) != KM_OK)
-        return cli_usage_error("the condition's name and value may have %d bytes", (int)sizeof out->value - 1);
+        return cli_usage_error("the condition's name and value may have %d bytes",
+                               (int)sizeof out->value - 1);
     return 0;
 }
 
@@ -453,7 +462,8 @@ static int run(const struct words *words)
 const struct command cmd_wait = {
     .name = "wait",
     .summary = "Wait for a condition of objects",
-    .usage = "Usage:\n  kubemote wait (-f FILE | TYPE/NAME... | TYPE -l SELECTOR | TYPE --all) --for=...\n\n"
+    .usage = "Usage:\n  kubemote wait (-f FILE | TYPE/NAME... | TYPE -l SELECTOR | TYPE --all) "
+             "--for=...\n\n"
              "Examples:\n  kubemote wait node/gw-1 --for=condition=Ready --timeout=2m\n"
              "  kubemote wait pod/web-1 --for=jsonpath='{.status.phase}'=Running\n"
              "  kubemote wait pod/web-1 --for=delete\n",

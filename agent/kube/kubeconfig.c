@@ -13,11 +13,11 @@ struct reader {
     struct km_kubeconfig *out;
     struct km_fault *fault;
     const struct km_kubeconfig_options *opt;
-    const char *paths; /* NULL: a text in memory */
-    bool many;         /* paths are several, split at ':' */
-    bool empty;        /* nothing in the files could be a configuration */
-    int open;          /* which file doc is, -1 for none */
-    char path[KM_KUBECONFIG_PATH_SIZE]; /* of that file */
+    const char *paths;                         /* NULL: a text in memory */
+    bool many;                                 /* paths are several, split at ':' */
+    bool empty;                                /* nothing in the files could be a configuration */
+    int open;                                  /* which file doc is, -1 for none */
+    char path[KM_KUBECONFIG_PATH_SIZE];        /* of that file */
     const struct km_yaml_node *cluster, *user; /* the maps behind the names, NULL: not there */
     char cluster_name[KM_KUBECONFIG_PATH_SIZE], user_name[KM_KUBECONFIG_PATH_SIZE];
 };
@@ -285,9 +285,9 @@ static int check_shape(struct reader *r)
     const struct km_yaml_node *root = r->doc.root, *clusters = km_yaml_get(root, "clusters");
 
     if (root == NULL)
-        return r->many ? KM_OK
-                       : km_yaml_error(&r->doc, NULL, r->fault,
-                                       "the file is empty, " KUBECONFIG_EMPTY);
+        return r->many
+                   ? KM_OK
+                   : km_yaml_error(&r->doc, NULL, r->fault, "the file is empty, " KUBECONFIG_EMPTY);
     if (root->kind != KM_YAML_MAP || (clusters != NULL && clusters->first != NULL) ||
         is_set(km_yaml_get(root, "current-context")))
         r->empty = false;
@@ -325,8 +325,8 @@ static int path_of(const struct reader *r, int file, char out[KM_KUBECONFIG_PATH
         return KM_EOF;
     if (km_slice_copy(path, out, KM_KUBECONFIG_PATH_SIZE) == KM_OK)
         return KM_OK;
-    return km_fault_set(r->fault, KM_ERR_CONFIG, r->many ? "KUBECONFIG: %s%s%d bytes"
-                                                         : "%s: %s%d bytes",
+    return km_fault_set(r->fault, KM_ERR_CONFIG,
+                        r->many ? "KUBECONFIG: %s%s%d bytes" : "%s: %s%d bytes",
                         r->many ? "" : km_path_tail(r->paths),
                         r->many ? "a path is longer than " : "the path is longer than ",
                         KM_KUBECONFIG_PATH_SIZE - 1);
@@ -348,9 +348,8 @@ static int open_file(struct reader *r, int file)
     struct km_fault missing = {0};
     err = km_yaml_load(&r->doc, r->path, KM_YAML_FIRST_DOCUMENT, &missing);
     if (err != KM_OK)
-        return err == KM_ERR_NOT_FOUND && r->many
-                   ? err
-                   : km_fault_set(r->fault, err, "%s", missing.text);
+        return err == KM_ERR_NOT_FOUND && r->many ? err
+                                                  : km_fault_set(r->fault, err, "%s", missing.text);
     r->open = file;
     return KM_OK;
 }
@@ -362,10 +361,10 @@ static int error_at(struct reader *r, struct place place, const char *what, cons
 
     (void)km_yaml_show(km_slice_of(name), show);
     if (place.line == 0)
-        return r->many ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what,
-                                      show, problem)
-                       : km_yaml_error(&r->doc, NULL, r->fault, "%s \"%s\" %s", what, show,
-                                       problem);
+        return r->many
+                   ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what, show,
+                                  problem)
+                   : km_yaml_error(&r->doc, NULL, r->fault, "%s \"%s\" %s", what, show, problem);
     if (open_file(r, place.file) != KM_OK)
         return KM_ERR_CONFIG;
     return km_fault_set(r->fault, KM_ERR_CONFIG, "%s:%lu: %s \"%s\" %s", km_path_tail(r->doc.name),
@@ -444,9 +443,9 @@ static int check_files(struct reader *r, struct place *named_at)
             return err;
         *named_at = (struct place){file, node->key_line};
     }
-    return found > 0 ? KM_OK
-                     : km_fault_set(r->fault, KM_ERR_NOT_FOUND,
-                                    "none of the files in KUBECONFIG exists");
+    return found > 0
+               ? KM_OK
+               : km_fault_set(r->fault, KM_ERR_NOT_FOUND, "none of the files in KUBECONFIG exists");
 }
 
 static int find_context(struct reader *r, struct place named_at,
@@ -457,7 +456,8 @@ static int find_context(struct reader *r, struct place named_at,
 
     if (name[0] == '\0')
         return r->many
-                   ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: " KUBECONFIG_EMPTY
+                   ? km_fault_set(r->fault, KM_ERR_CONFIG,
+                                  "KUBECONFIG: " KUBECONFIG_EMPTY
                                   ": current-context is not set, name a context")
                    : km_yaml_error(&r->doc, NULL, r->fault,
                                    KUBECONFIG_EMPTY ": current-context is not set, name a context");
@@ -502,16 +502,16 @@ static int read_context(struct reader *r, const struct km_yaml_node *context, st
 }
 
 /* A name that is given instead of the context's has no place in a file. */
-static int override_name(struct reader *r, const char *name, const char *what, char *out, size_t size,
-                         struct place *named_at)
+static int override_name(struct reader *r, const char *name, const char *what, char *out,
+                         size_t size, struct place *named_at)
 {
     if (name == NULL || name[0] == '\0')
         return KM_OK;
     *named_at = (struct place){0};
     return km_slice_copy(km_slice_of(name), out, size) == KM_OK
                ? KM_OK
-               : km_fault_set(r->fault, KM_ERR_CONFIG, "the %s's name is longer than %lu bytes", what,
-                              (unsigned long)size - 1);
+               : km_fault_set(r->fault, KM_ERR_CONFIG, "the %s's name is longer than %lu bytes",
+                              what, (unsigned long)size - 1);
 }
 
 static bool is_given(const char *text)
@@ -715,8 +715,13 @@ int kubeconfig_load_files(const char *paths, bool many, const struct km_kubeconf
 {
     struct reader *r = &the_reader;
 
-    *r = (struct reader){
-        .out = out, .fault = fault, .opt = opt, .paths = paths, .many = many, .empty = true, .open = -1};
+    *r = (struct reader){.out = out,
+                         .fault = fault,
+                         .opt = opt,
+                         .paths = paths,
+                         .many = many,
+                         .empty = true,
+                         .open = -1};
     kubeconfig_reset(out);
     int err = finish(r, read_config(r));
     *empty = r->empty && (err == KM_OK || err == KM_ERR_CONFIG);

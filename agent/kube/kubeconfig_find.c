@@ -79,8 +79,8 @@ static int home_path(char *path, size_t size, struct km_fault *fault)
 }
 
 /* KM_ERR_NOT_FOUND: no file, or none with a configuration in it. Not inlined, to keep each stack frame small. */
-__attribute__((noinline)) static int load_default_files(
-    const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+__attribute__((noinline)) static int load_default_files(const struct km_kubeconfig_options *opt,
+                                                        struct km_kubeconfig *out,
                                                         struct km_fault *fault)
 {
     const char *list = getenv("KUBECONFIG");
@@ -106,8 +106,8 @@ static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig 
     struct km_fault file_fault = {0}, cluster_fault = {0};
     int cluster_err = KM_ERR_NOT_FOUND;
     /* A context that was asked for by name stands in a kubeconfig or nowhere. */
-    bool named = opt->context != NULL || opt->cluster != NULL || opt->user != NULL ||
-                 opt->server != NULL;
+    bool named =
+        opt->context != NULL || opt->cluster != NULL || opt->user != NULL || opt->server != NULL;
     enum km_kubeconfig_order order = named ? KM_KUBECONFIG_ONLY : opt->order;
 
     if (order == KM_IN_CLUSTER_FIRST) {
@@ -154,9 +154,10 @@ static int override_token(struct km_kubeconfig *out, const char *token, struct k
     out->token_file[0] = '\0';
     return kubeconfig_store(out, km_slice_of(token), &out->token) == KM_OK
                ? KM_OK
-               : km_fault_set(fault, KM_ERR_CONFIG,
-                              "token: more than %d bytes for all credentials (CONFIG_KM_CRED_BYTES)",
-                              CONFIG_KM_CRED_BYTES);
+               : km_fault_set(
+                     fault, KM_ERR_CONFIG,
+                     "token: more than %d bytes for all credentials (CONFIG_KM_CRED_BYTES)",
+                     CONFIG_KM_CRED_BYTES);
 }
 
 static int override_server_name(struct km_kubeconfig *out, const char *name, struct km_fault *fault)
@@ -165,8 +166,8 @@ static int override_server_name(struct km_kubeconfig *out, const char *name, str
         return KM_OK;
     if (!kubeconfig_is_token(km_slice_of(name)) || strchr(name, '[') != NULL ||
         km_slice_copy(km_slice_of(name), out->server_name, sizeof out->server_name) != KM_OK)
-        return km_fault_set(fault, KM_ERR_CONFIG, "tls-server-name: \"%.60s\" is no name or address",
-                            name);
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "tls-server-name: \"%.60s\" is no name or address", name);
     return KM_OK;
 }
 
@@ -176,7 +177,8 @@ static int override(const struct km_kubeconfig_options *opt, struct km_kubeconfi
 {
     if (!out->tls)
         return KM_OK;
-    int err = override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
+    int err =
+        override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
     if (err == KM_OK)
         err = override_file(out, "client-certificate", opt->cert_file, out->cert_file, &out->cert,
                             fault);

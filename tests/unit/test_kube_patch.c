@@ -23,10 +23,11 @@ static void operations_stand_in_their_order(void **state)
     km_patch_replace(&w, "/spec/replicas", km_slice_of("3"));
     km_patch_remove(&w, "/data/\"x\"");
     assert_int_equal(km_patch_end(&w), KM_OK);
-    assert_string_equal(text, "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"7\"},"
-                              "{\"op\":\"add\",\"path\":\"/metadata/labels/a\",\"value\":\"b\"},"
-                              "{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":3},"
-                              "{\"op\":\"remove\",\"path\":\"/data/\\\"x\\\"\"}]");
+    assert_string_equal(text,
+                        "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"7\"},"
+                        "{\"op\":\"add\",\"path\":\"/metadata/labels/a\",\"value\":\"b\"},"
+                        "{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":3},"
+                        "{\"op\":\"remove\",\"path\":\"/data/\\\"x\\\"\"}]");
 }
 
 static void an_empty_patch_is_an_empty_list(void **state)
@@ -61,7 +62,8 @@ static void segments_of_pointers_are_escaped(void **state)
 static void a_merge_patch_nests_its_pointer(void **state)
 {
     (void)state;
-    assert_int_equal(km_merge_patch(&out, "/metadata/labels/example.com~1a", km_slice_of("null")), KM_OK);
+    assert_int_equal(km_merge_patch(&out, "/metadata/labels/example.com~1a", km_slice_of("null")),
+                     KM_OK);
     assert_string_equal(text, "{\"metadata\":{\"labels\":{\"example.com/a\":null}}}");
     km_buf_reset(&out);
     assert_int_equal(km_merge_patch(&out, "/a\"b", km_slice_of("[1]")), KM_OK);

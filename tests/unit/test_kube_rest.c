@@ -23,7 +23,8 @@ static int setup(void **state)
 static void targets_name_group_namespace_and_object(void **state)
 {
     (void)state;
-    assert_int_equal(km_rest_get(&request, &client, &deployments, "shop", "web", NULL, NULL), KM_OK);
+    assert_int_equal(km_rest_get(&request, &client, &deployments, "shop", "web", NULL, NULL),
+                     KM_OK);
     assert_string_equal(request.target, "/apis/apps/v1/namespaces/shop/deployments/web");
     assert_int_equal(request.method, KM_GET);
     assert_int_equal(km_rest_get(&request, &client, &km_nodes, NULL, "gw", "status", NULL), KM_OK);
@@ -64,9 +65,9 @@ static void writes_carry_their_type_and_options(void **state)
         .dry_run = "All", .field_manager = "me", .field_validation = "Strict", .force = KM_NO};
     struct km_slice text = km_slice_of("{}");
     (void)state;
-    assert_int_equal(km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text,
-                                   &options),
-                     KM_OK);
+    assert_int_equal(
+        km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text, &options),
+        KM_OK);
     assert_int_equal(request.method, KM_PATCH);
     assert_string_equal(request.content_type, KM_TYPE_APPLY);
     assert_string_equal(request.target, "/api/v1/namespaces/n/pods/p?dryRun=All&fieldManager=me&"
@@ -75,7 +76,8 @@ static void writes_carry_their_type_and_options(void **state)
                      KM_OK);
     assert_int_equal(request.method, KM_POST);
     assert_string_equal(request.target, "/api/v1/namespaces/n/pods/p/binding");
-    assert_int_equal(km_rest_update(&request, &client, &km_nodes, NULL, "gw", NULL, text, NULL), KM_OK);
+    assert_int_equal(km_rest_update(&request, &client, &km_nodes, NULL, "gw", NULL, text, NULL),
+                     KM_OK);
     assert_int_equal(request.method, KM_PUT);
     assert_string_equal(request.content_type, KM_TYPE_JSON);
 }
@@ -99,20 +101,22 @@ static void what_would_go_elsewhere_is_refused(void **state)
     assert_int_equal(km_rest_get(&request, &client, &km_pods, "", "p", NULL, NULL), KM_ERR_ARG);
     assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "a/b", NULL, NULL), KM_ERR_ARG);
     assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "..", NULL, NULL), KM_ERR_ARG);
-    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "a%2fb", NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "a%2fb", NULL, NULL),
+                     KM_ERR_ARG);
     assert_int_equal(km_rest_create(&request, &client, &km_pods, "", NULL, NULL, text, NULL),
                      KM_ERR_ARG);
     assert_int_equal(km_rest_create(&request, &client, &km_pods, "n", NULL, "binding", text, NULL),
                      KM_ERR_ARG);
     assert_int_equal(km_rest_update(&request, &client, &km_pods, "n", NULL, NULL, text, NULL),
                      KM_ERR_ARG);
-    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", NULL, NULL, &body), KM_ERR_ARG);
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", NULL, NULL, &body),
+                     KM_ERR_ARG);
     assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "", NULL, &body), KM_ERR_ARG);
     assert_int_equal(km_rest_raw(&request, &client, KM_GET, "readyz"), KM_ERR_ARG);
     /* Server-side apply without a name of the manager. */
-    assert_int_equal(km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text,
-                                   NULL),
-                     KM_ERR_ARG);
+    assert_int_equal(
+        km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text, NULL),
+        KM_ERR_ARG);
 }
 
 static void a_target_that_does_not_fit_is_refused(void **state)
@@ -137,10 +141,10 @@ static void delete_options_say_only_what_was_asked(void **state)
     assert_int_equal(request.method, KM_DELETE);
     assert_string_equal(storage, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"}");
     assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "p", &all, &body), KM_OK);
-    assert_string_equal(storage,
-                        "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,"
-                        "\"preconditions\":{\"resourceVersion\":\"9\",\"uid\":\"u\\\"1\"},"
-                        "\"propagationPolicy\":\"Foreground\",\"dryRun\":[\"All\"]}");
+    assert_string_equal(
+        storage, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,"
+                 "\"preconditions\":{\"resourceVersion\":\"9\",\"uid\":\"u\\\"1\"},"
+                 "\"propagationPolicy\":\"Foreground\",\"dryRun\":[\"All\"]}");
     assert_int_equal(request.body.len, strlen(storage));
 }
 

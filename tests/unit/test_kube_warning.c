@@ -35,15 +35,18 @@ static void a_text_with_code_299_is_told(void **state)
 {
     (void)state;
     assert_string_equal(warnings("Warning: 299 - \"v1 is old\"\r\n"), "v1 is old|");
-    assert_string_equal(warnings("warning: 299 agent:80 \"x\" \"Tue, 15 Nov 1994 08:12:31 GMT\"\r\n"), "x|");
+    assert_string_equal(
+        warnings("warning: 299 agent:80 \"x\" \"Tue, 15 Nov 1994 08:12:31 GMT\"\r\n"), "x|");
     assert_string_equal(warnings("Warning: 299 - \"a \\\"b\\\" \\\\c\"\r\n"), "a \"b\" \\c|");
-    assert_string_equal(warnings("Warning: 299 - \"\xc3\xa9\xe2\x82\xac\"\r\n"), "\xc3\xa9\xe2\x82\xac|");
+    assert_string_equal(warnings("Warning: 299 - \"\xc3\xa9\xe2\x82\xac\"\r\n"),
+                        "\xc3\xa9\xe2\x82\xac|");
 }
 
 static void several_stand_in_one_header_or_in_several(void **state)
 {
     (void)state;
-    assert_string_equal(warnings("Warning: 299 - \"a\", 299 - \"b\"\r\nWarning: 299 - \"c, d\"\r\n"), "a|b|c, d|");
+    assert_string_equal(
+        warnings("Warning: 299 - \"a\", 299 - \"b\"\r\nWarning: 299 - \"c, d\"\r\n"), "a|b|c, d|");
 }
 
 static void other_codes_and_empty_texts_are_not_told(void **state)
@@ -58,14 +61,29 @@ static void other_codes_and_empty_texts_are_not_told(void **state)
 static void what_is_malformed_drops_the_rest_of_its_header(void **state)
 {
     static const char *const bad[] = {
-        "299",           "299 -",      "299 - ",          "299 - a",       "299 - \"a",          "299 - \"a\\",
-        "299 - \"a\\\"", "29 - \"a\"", "2999 - \"a\"",    "299  \"a\"",    "299 \"a\"",          "\"a\"",
-        "299 - \"a\"b",  ",",          "299 - \"a\" \"b", "299 - \"a\";x", "299 - \"a\" 299 - ",
+        "299",
+        "299 -",
+        "299 - ",
+        "299 - a",
+        "299 - \"a",
+        "299 - \"a\\",
+        "299 - \"a\\\"",
+        "29 - \"a\"",
+        "2999 - \"a\"",
+        "299  \"a\"",
+        "299 \"a\"",
+        "\"a\"",
+        "299 - \"a\"b",
+        ",",
+        "299 - \"a\" \"b",
+        "299 - \"a\";x",
+        "299 - \"a\" 299 - ",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char lines[256];
-        (void)snprintf(lines, sizeof lines, "Warning: %s, 299 - \"later\"\r\nWarning: 299 - \"next\"\r\n", bad[i]);
+        (void)snprintf(lines, sizeof lines,
+                       "Warning: %s, 299 - \"later\"\r\nWarning: 299 - \"next\"\r\n", bad[i]);
         const char *got = warnings(lines);
         assert_null(strstr(got, "later"));
         assert_non_null(strstr(got, "next"));
