@@ -193,7 +193,7 @@ static void warn_of_type(const char *type)
 static int find_resource(const char *arg, struct aim *aim)
 {
     static char type[320];
-    static struct km_api_resource what;
+    static struct km_api_resource what KM_POOL_STORAGE(cli_auth_what);
     struct km_fault fault = {0};
     const char *slash = strchr(arg, '/');
     struct km_slice head = {arg, slash == NULL ? strlen(arg) : (size_t)(slash - arg)};

@@ -373,7 +373,7 @@ static int run_get_contexts(const struct words *words)
 {
     static const char *const headers[] = {"CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"};
     bool name_only = contexts.output != NULL && strcmp(contexts.output, "name") == 0;
-    uint16_t missing = 0;
+    unsigned missing = 0;
     if (contexts.output != NULL && contexts.output[0] != '\0' && !name_only)
         return cli_usage_error(
             "--output %s is not available in kubemote config get-contexts; resetting to default "
@@ -392,7 +392,7 @@ static int run_get_contexts(const struct words *words)
     }
     columns_flush();
     for (uint16_t i = 0; i < words->count; i++)
-        missing += find(CONTEXTS, words->items[i]) == NULL;
+        missing += find(CONTEXTS, words->items[i]) == NULL ? 1 : 0;
     for (uint16_t i = 0; i < words->count; i++) {
         if (find(CONTEXTS, words->items[i]) == NULL)
             err_printf("%scontext %s not found\n", missing == 1 ? "error: " : "", words->items[i]);

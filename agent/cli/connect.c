@@ -64,7 +64,7 @@ static bool is_header_value(const char *text)
 
 static int impersonate(void)
 {
-    static char headers[2048];
+    static char headers[2048] KM_POOL_STORAGE(cli_impersonate);
     struct km_buf out;
     bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
     if (!user && cli.as_groups.count > 0)

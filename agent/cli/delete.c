@@ -103,7 +103,7 @@ static bool may_not_look(int err)
 
 static void wait_all(void)
 {
-    static struct km_api_resource what;
+    static struct km_api_resource what KM_POOL_STORAGE(cli_delete_what);
     for (size_t at = 0; at < work.gone_len;) {
         what.resource.group = take(&at);
         what.resource.version = take(&at);

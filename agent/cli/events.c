@@ -344,7 +344,7 @@ static int check_types(void)
 
 static int choose_object(void)
 {
-    static struct km_api_resource what;
+    static struct km_api_resource what KM_POOL_STORAGE(cli_events_what);
     const char *slash = o.for_object == NULL ? NULL : strchr(o.for_object, '/');
     char type[256];
     struct km_buf out;

@@ -265,9 +265,10 @@ static unsigned walk(const struct input *input, unsigned depth,
            km_port_folder_next(work.path, name, sizeof name) == KM_OK) {
         if (len + strlen(name) + 2 > sizeof work.path)
             continue;
+        size_t at = len;
         if (work.path[len - 1] != '/')
-            strcat(work.path, "/");
-        strcat(work.path, name);
+            work.path[at++] = '/';
+        memcpy(work.path + at, name, strlen(name) + 1);
         int folder = km_port_is_folder(work.path);
         if (folder > 0 && input->recursive && depth < FOLDER_DEPTH) {
             count += walk(input, depth + 1, fn);

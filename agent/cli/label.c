@@ -323,7 +323,7 @@ static int check_flags(const struct words *resources)
 
 static int run(const struct words *words)
 {
-    static struct words resources;
+    static struct words resources KM_POOL_STORAGE(cli_label_words);
     if (split(words, &resources) != 0 || check_flags(&resources) != 0)
         return 1;
     int err = cli_connect();

@@ -63,8 +63,8 @@ static size_t read_labels(struct km_slice map, struct km_label *out)
 
 bool manifest_selected(const struct manifest_flags *f, const struct item *item)
 {
-    static struct km_label_selector selector;
-    static struct km_label labels[LABEL_COUNT];
+    static struct km_label_selector selector KM_POOL_STORAGE(cli_selector);
+    static struct km_label labels[LABEL_COUNT] KM_POOL_STORAGE(cli_selector_labels);
     struct km_fault fault = {0};
     struct km_slice map = {0};
     if (f->visit.selector == NULL)

@@ -55,8 +55,8 @@ static const struct km_resource km_namespaces = {"", "v1", "namespaces"};
 /* The object is missing; when its namespace is, that is the better answer. */
 static int get_namespace(const struct item *item, struct km_request *r, int err)
 {
-    static struct km_full_status kept;
-    static struct km_status kept_small;
+    static struct km_full_status kept KM_POOL_STORAGE(cli_status_kept);
+    static struct km_status kept_small KM_POOL_STORAGE(cli_status_kept_small);
     kept = *status_last();
     kept_small = *r->status;
     memset(r, 0, sizeof *r);
@@ -311,7 +311,7 @@ static const char *selector_problem(const struct visit *v, const struct targets 
 
 int visit_all(struct visit *v, const struct words *words)
 {
-    static struct targets targets;
+    static struct targets targets KM_POOL_STORAGE(cli_visit_targets);
     v->count = 0;
     if (v->files.count > 0)
         return visit_files(v, words);
