@@ -80,7 +80,7 @@ $(addprefix $(LIBYAML_DIR)/src/,$(LIBYAML_SOURCES)): | $(LIBYAML_STAMP) ;
 HOT_ROOMS := base json net kube cache queue watch control node log metrics text
 COLD_ROOMS := manifest cli
 ROOMS := $(HOT_ROOMS) $(COLD_ROOMS)
-LIB_ROOMS := base text json net kube cache queue watch control log metrics
+LIB_ROOMS := base text json net kube manifest cache queue watch control log metrics
 
 room_sources = $(sort $(wildcard agent/$1/*.c))
 port_sources = $(sort $(wildcard port/$1/*.c))
@@ -261,6 +261,10 @@ build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
 build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/examples/%: build/$1/obj/docs/examples/%.o build/$1/libkubemote.a | $$($1_RUNTIME_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -297,6 +301,9 @@ FORCE:
 # What exists so far: a folder without sources is no error.
 all: build/$(BOARD)/libkubemote.a $(if $(wildcard agent/main.c),build/$(BOARD)/kubemote build/$(BOARD)/kubemote.sym) \
 	$(if $(wildcard tests/check/*.c),build/$(BOARD)/kubemote-check)
+
+.PHONY: examples
+examples: $(patsubst docs/examples/%.c,build/$(BOARD)/examples/%,$(wildcard docs/examples/*.c)) ## Build docs/examples with libkubemote.a
 
 # --- configuration -----------------------------------------------------------------------------------------------------
 
@@ -469,7 +476,7 @@ cluster: cluster-program ## Start a real control plane by hand; prints its kubec
 plane: cluster-program ## Tests of the control plane for tests and of its fault proxy
 	@cd tests/cluster && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 ./...
 
-e2e: ## End to end on the real control plane (E2E=pattern for some)
+e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@$(TOOLS)/need.sh e2e
 	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s -j2 BOARD=armv7 all && $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
