@@ -258,6 +258,11 @@ build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
+build/$1/elect-trace build/$1/example-controller: $$(call libs_of,$1,$(LIB_ROOMS) port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/elect-trace: $$(call objects,$1,tests/elect/elect_trace.c)
+build/$1/example-controller: $$(call objects,$1,docs/examples/controller/controller.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^

@@ -43,9 +43,18 @@ bool km_informer_synced(const struct km_informer *inf);
 enum km_result {
     KM_DONE,        /* forget earlier failures */
     KM_AGAIN_AFTER, /* forget earlier failures, come back after a while */
-    KM_BACK_OFF     /* failed: come back after the limiter's delay */
+    KM_BACK_OFF,    /* failed: come back after the limiter's delay */
+    KM_FATAL        /* trying again is of no use: logged, counted, left alone until the key is added again */
 };
 
+/* A place for one reconcile under way. Private but for `workers` of them that the owner lends. */
+struct km_under_way {
+    int64_t until_ms;
+    uint16_t key;
+    bool busy, late;
+};
+
+/* Several controllers may share a loop. */
 struct km_controller {
     /* Set before km_controller_init. */
     const char *name;
@@ -56,10 +65,18 @@ struct km_controller {
        now or later. */
     void (*reconcile)(void *ctx, uint16_t key);
     void *ctx;
+    /* For a deadline of each reconcile: `workers` places, and how long one may take. NULL and 0: none. A reconcile that takes
+       longer is logged and counted, and its key backs off. on_late must end what is under way for that key (km_request_cancel);
+       the key is finished then, unless on_late did so itself. Without on_late the key backs off when its reconcile ends. */
+    struct km_under_way *places;
+    int64_t deadline_ms;
+    void (*on_late)(void *ctx, uint16_t key);
 
-    /* Private. */
+    /* Private but for the counts. */
+    uint32_t late, fatal; /* reconciles */
     uint16_t in_flight;
-    struct km_timer timer;
+    bool stopping;
+    struct km_timer timer, late_timer;
 };
 
 void km_controller_init(struct km_controller *c);
@@ -67,6 +84,7 @@ void km_controller_init(struct km_controller *c);
 void km_controller_wake(struct km_controller *c);
 /* Puts the key on the queue and wakes the controller. */
 void km_controller_add(struct km_controller *c, uint16_t key);
+/* Ignored for a key that is not under way, when there are places. */
 void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,
                           int64_t after_ms);
 /* No key is handed out any more; in_flight falls to 0 as reconciles finish. */
