@@ -60,8 +60,8 @@ static void run_late(void *ctx, int64_t now_ms)
             continue;
         p->late = true;
         c->late++;
-        KM_WARN("A reconcile passed its deadline", KM_S("controller", c->name),
-                KM_U("key", p->key), KM_I("ms", c->deadline_ms));
+        KM_WARN("A reconcile passed its deadline", KM_S("controller", c->name), KM_U("key", p->key),
+                KM_I("ms", c->deadline_ms));
         if (c->on_late == NULL)
             continue;
         c->on_late(c->ctx, p->key);
@@ -123,8 +123,8 @@ static void settle(struct km_controller *c, uint16_t key, enum km_result result,
     if (result != KM_FATAL)
         return;
     c->fatal++;
-    KM_ERROR("A reconcile failed for good", "trying again is of no use", KM_S("controller", c->name),
-             KM_U("key", key));
+    KM_ERROR("A reconcile failed for good", "trying again is of no use",
+             KM_S("controller", c->name), KM_U("key", key));
 }
 
 void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,

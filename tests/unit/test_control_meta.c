@@ -25,7 +25,8 @@ static void predicates(void **state)
     assert_false(km_labels_changed(KM_UPDATED, "", "{}"));
     assert_false(km_labels_changed(KM_UPDATED, "{\"a\":\"b\"}", "{\"a\":\"b\"}"));
     assert_true(km_labels_changed(KM_ADDED, "", ""));
-    assert_false(km_label_changed(KM_UPDATED, "{\"a/b\":\"1\"}", "{\"a/b\":\"1\",\"c\":\"2\"}", "a/b"));
+    assert_false(
+        km_label_changed(KM_UPDATED, "{\"a/b\":\"1\"}", "{\"a/b\":\"1\",\"c\":\"2\"}", "a/b"));
     assert_true(km_label_changed(KM_UPDATED, "{\"a/b\":\"1\"}", "{\"a/b\":\"2\"}", "a/b"));
     assert_true(km_label_changed(KM_UPDATED, "{\"a/b\":\"1\"}", "", "a/b"));
     assert_false(km_label_changed(KM_UPDATED, "", "{}", "a/b"));
@@ -38,7 +39,8 @@ static void finalizers(void **state)
     (void)state;
     assert_int_equal(km_finalizer_remove(&out, &object, "x/y"), 0);
     assert_int_equal(km_finalizer_add(&out, &object, "x/y"), 1);
-    assert_string_equal(text, "{\"metadata\":{\"resourceVersion\":\"7\",\"finalizers\":[\"x/y\"]}}");
+    assert_string_equal(text,
+                        "{\"metadata\":{\"resourceVersion\":\"7\",\"finalizers\":[\"x/y\"]}}");
     (void)begin(NULL);
     object.finalizers = "[\"a/b\",\"c/d\"]";
     assert_int_equal(km_finalizer_add(&out, &object, "x/y"), 1);
@@ -49,7 +51,8 @@ static void finalizers(void **state)
     assert_int_equal(km_finalizer_add(&out, &object, "c/d"), 0);
     assert_true(km_finalizer_has(&object, "a/b"));
     assert_int_equal(km_finalizer_remove(&out, &object, "a/b"), 1);
-    assert_string_equal(text, "{\"metadata\":{\"resourceVersion\":\"7\",\"finalizers\":[\"c/d\"]}}");
+    assert_string_equal(text,
+                        "{\"metadata\":{\"resourceVersion\":\"7\",\"finalizers\":[\"c/d\"]}}");
     (void)begin(NULL);
     object.finalizers = "[\"a/b\"]";
     assert_int_equal(km_finalizer_remove(&out, &object, "a/b"), 1);
@@ -68,13 +71,14 @@ static void owners(void **state)
 
     (void)state;
     assert_int_equal(km_owner_set(&out, &object, &owner), 1);
-    assert_string_equal(text,
-                        "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" OURS "]}}");
+    assert_string_equal(text, "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" OURS
+                              "]}}");
     (void)begin(NULL);
     object.owners = "[" THEIRS "]";
     assert_int_equal(km_owner_set(&out, &object, &owner), 1);
-    assert_string_equal(text, "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" THEIRS
-                              "," OURS "]}}");
+    assert_string_equal(text,
+                        "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" THEIRS
+                        "," OURS "]}}");
     (void)begin(NULL);
     object.owners = "[" OURS "," THEIRS "]";
     assert_int_equal(km_owner_set(&out, &object, &owner), 0);
@@ -87,8 +91,8 @@ static void owners(void **state)
     object.owners = "[{\"apiVersion\":\"apps/v1beta1\",\"controller\":true,\"kind\":\"Deployment\","
                     "\"name\":\"d\",\"uid\":\"old\"}]";
     assert_int_equal(km_owner_set(&out, &object, &owner), 1);
-    assert_string_equal(text,
-                        "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" OURS "]}}");
+    assert_string_equal(text, "{\"metadata\":{\"resourceVersion\":\"7\",\"ownerReferences\":[" OURS
+                              "]}}");
     (void)begin(NULL);
     object.owners = "[{\"apiVersion\":\"v1\",\"controller\":true,\"kind\":\"Other\",\"name\":\"o\","
                     "\"uid\":\"u3\"}]";
