@@ -4,8 +4,10 @@ go 1.26.0
 
 require (
 	golang.org/x/sys v0.40.0
+	k8s.io/api v0.36.3
 	k8s.io/apimachinery v0.36.3
 	k8s.io/client-go v0.36.3
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
@@ -14,8 +16,6 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.40.0 // indirect
 	go.uber.org/zap v1.27.1 // indirect
 	golang.org/x/net v0.49.0 // indirect
-	k8s.io/api v0.36.3 // indirect
-	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 require (
