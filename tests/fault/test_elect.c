@@ -31,6 +31,7 @@ static struct server {
     bool mute; /* what it refuses it does not answer at all */
     bool deaf; /* nothing is answered */
     bool lost; /* does everything, answers nothing */
+    bool half; /* the link breaks behind the Lease, before the answer's end */
 } server;
 
 static void reply_lease(int conn_id)
@@ -41,7 +42,13 @@ static void reply_lease(int conn_id)
                    "{\"kind\":\"Lease\",\"metadata\":{%s\"name\":\"bar\",\"namespace\":\"foo\","
                    "\"uid\":\"u-1\",\"resourceVersion\":\"%u\"},\"spec\":%s}",
                    server.meta, server.rv, server.spec);
-    (void)km_sim_http_reply(conn_id, 200, "application/json", text);
+    if (!server.half) {
+        (void)km_sim_http_reply(conn_id, 200, "application/json", text);
+        return;
+    }
+    (void)km_sim_http_begin(conn_id, 200, "application/json");
+    (void)km_sim_http_chunk(conn_id, text);
+    (void)km_sim_fin(conn_id);
 }
 
 static void reply_status(int conn_id, int code)
@@ -810,6 +817,37 @@ static void lost_answer_of_the_first_write(void **state)
     finish();
 }
 
+/* What came by half of an answer is not known: its version must not be written over. */
+static void half_an_answer(void **state)
+{
+    (void)state;
+    begin(1);
+    run_try();
+    put_spec("{\"holderIdentity\":\"bing\",\"leaseDurationSeconds\":15}");
+    server.half = true;
+    run(14 * SECOND);
+    assert_true(spec_is("holderIdentity", "bing"));
+    assert_int_equal(all[0].stopped, 1);
+    finish();
+}
+
+static void sleeps_before_the_answer(void **state)
+{
+    (void)state;
+    begin(1);
+    init(&all[0]);
+    km_elect_start(&all[0].elect);
+    while (server.requests < 2)
+        km_loop_turn(&all[0].loop, 1);
+    km_sim_advance(16 * SECOND);
+    while (all[0].elect.step == KM_ELECT_CREATE)
+        km_loop_turn(&all[0].loop, 1);
+    assert_int_equal(all[0].started, 0); /* the Lease that it won is over */
+    run(10 * SECOND);
+    assert_int_equal(all[0].started, 1);
+    finish();
+}
+
 static void forbidden_is_logged_once(void **state)
 {
     (void)state;
@@ -1027,6 +1065,8 @@ int main(void)
         cmocka_unit_test(stops_when_another_name_stands_there),
         cmocka_unit_test(deleted_lease_is_made_again),
         cmocka_unit_test(lost_answer_of_the_first_write),
+        cmocka_unit_test(half_an_answer),
+        cmocka_unit_test(sleeps_before_the_answer),
         cmocka_unit_test(forbidden_is_logged_once),
         cmocka_unit_test(hostile_leases),
         cmocka_unit_test(release_lets_the_next_one_in),

@@ -22,6 +22,7 @@ static struct server {
     const char *reason;
     unsigned times; /* so many requests are answered with code */
     int only;       /* 'P' = patches alone, 'C' = creations alone, 0 = both */
+    bool torn;      /* says that it is not there and that it is */
     bool cut;       /* the link breaks instead of an answer */
     char name[256]; /* of the last created */
     char note[300], reasons[300];
@@ -77,6 +78,13 @@ static void serve(void *ctx, const struct km_sim_request *rq)
         return;
     }
     server.times--;
+    if (server.torn) {
+        (void)km_sim_http_reply(rq->conn_id, patch ? 404 : 409, "application/json",
+                                patch ? "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"code\":404}"
+                                      : "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\","
+                                        "\"code\":409}");
+        return;
+    }
     if (server.cut) {
         (void)km_sim_rst(rq->conn_id);
         return;
@@ -236,6 +244,20 @@ static void patch_not_found(void **state)
     expect(2, 1);
     assert_int_equal(server.count, 2);
     assert_int_equal(rec.lost.value, 0);
+    end();
+}
+
+static void server_contradicts_itself(void **state)
+{
+    (void)state;
+    begin();
+    record_and_run("Started", "a");
+    server.times = UINT32_MAX;
+    server.torn = true;
+    record("Started", "a");
+    run(5 * SECOND);
+    assert_in_range(server.posts + server.patches, 2, 14);
+    assert_int_equal(rec.lost.value, 1);
     end();
 }
 
@@ -402,6 +424,12 @@ static void spam(void **state)
     record_and_run("Y", "a");
     expect(26, 0);
     assert_int_equal(rec.spam.value, 16);
+    run(600 * MINUTE); /* no more than 25 are saved up */
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(reason, sizeof reason, "S%d", i);
+        record_and_run(reason, "a");
+    }
+    expect(51, 0);
     end();
 }
 
@@ -431,6 +459,7 @@ int main(void)
         KM_NAMED_TEST("TestEventSeriesWithEventSinkImplRace, TestUpdateExpiredEvent",
                       patch_not_found),
         KM_NAMED_TEST("TestWriteEventError", write_event_error),
+        cmocka_unit_test(server_contradicts_itself),
         KM_NAMED_TEST("TestLotsOfEvents", lots_of_events),
         KM_NAMED_TEST("TestBroadcasterShutdown, TestCancelEvent", shutdown_does_not_block),
         KM_NAMED_TEST("TestGenerateEventName", names),
