@@ -265,6 +265,11 @@ build/$1/examples/%: build/$1/obj/docs/examples/%.o build/$1/libkubemote.a | $$(
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/elect-trace build/$1/example-controller: $$(call libs_of,$1,$(LIB_ROOMS) port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/elect-trace: $$(call objects,$1,tests/elect/elect_trace.c)
+build/$1/example-controller: $$(call objects,$1,docs/examples/controller/controller.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -455,7 +460,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance trace cluster cluster-program plane e2e elect soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -480,6 +485,11 @@ e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@$(TOOLS)/need.sh e2e
 	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s -j2 BOARD=armv7 all && $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
+
+elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s cluster-program
+	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m ./...
 
 # The TLS port alone against a Go server: connections cut and resumed in random order; its memory must stay flat.
 SOAK_ROUNDS ?= 2000
