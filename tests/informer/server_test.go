@@ -543,3 +543,9 @@ func context(r *http.Request, s *server) func() {
 	}()
 	return func() { close(done) }
 }
+
+func (s *server) openedSoFar() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
