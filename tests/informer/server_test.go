@@ -28,13 +28,14 @@ type widget struct {
 	labels          map[string]string
 	rv, born        int
 	padding         int
+	body            any
 }
 
 func (w widget) key() string { return w.namespace + "/" + w.name }
 
 func (w widget) json() map[string]any {
 	return map[string]any{
-		"apiVersion": "example.io/v1", "kind": "Widget",
+		"status": w.body, "apiVersion": "example.io/v1", "kind": "Widget",
 		"metadata": map[string]any{"namespace": w.namespace, "name": w.name, "uid": fmt.Sprintf("uid-%s-%d", w.name, w.born),
 			"resourceVersion": strconv.Itoa(w.rv), "labels": w.labels},
 		"spec": map[string]any{"padding": strings.Repeat("x", w.padding), "items": []any{1, "two", nil, map[string]any{"a": "{}"}}},
@@ -124,12 +125,17 @@ type server struct {
 	beforeBookmark [][]byte
 	cutList        int // cut so many streaming lists before their bookmark
 
+	body any // of every object
+
 	address string
+	tls     bool
 	http    *httptest.Server
 }
 
-func newServer(t *testing.T) *server {
-	s := &server{t: t, objects: map[string]widget{}, rv: 100, pageSize: 500}
+func newServer(t *testing.T) *server { return newServerWith(t, false) }
+
+func newServerWith(t *testing.T, tls bool) *server {
+	s := &server{t: t, tls: tls, objects: map[string]widget{}, rv: 100, pageSize: 500}
 	s.changed = sync.NewCond(&s.mu)
 	s.listen("127.0.0.1:0")
 	t.Cleanup(s.close)
@@ -147,7 +153,11 @@ func (s *server) listen(address string) {
 	}
 	s.address = listener.Addr().String()
 	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s}}
-	s.http.Start()
+	if s.tls {
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
 }
 
 func (s *server) close() {
@@ -176,7 +186,7 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 		kind = "ADDED"
 		w = widget{namespace: namespace, name: name, born: s.rv}
 	}
-	w.rv, w.padding = s.rv, padding
+	w.rv, w.padding, w.body = s.rv, padding, s.body
 	w.labels = map[string]string{"app": name[:1], "a/turn": strconv.Itoa(s.rv % 3)}
 	s.objects[key] = w
 	return w, kind

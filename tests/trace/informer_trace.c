@@ -18,7 +18,8 @@
 #include "kubemote/km_saved.h"
 
 #define SLOTS 2000
-#define LABELS_SIZE 512
+#define LABELS_SIZE 384
+#define TRIM_MS 30000
 #define KEPT_INTERVAL_MS 100
 #define ENTROPY_WAIT_MS 200
 
@@ -416,6 +417,17 @@ static void start(void)
     km_shared_resume(&items, rv);
 }
 
+/* When the first list is there, and from time to time. */
+static void trim(void)
+{
+    static int64_t next_ms;
+
+    if (!km_shared_synced(&items) || loop.now_ms < next_ms)
+        return;
+    next_ms = loop.now_ms + TRIM_MS;
+    km_port_trim();
+}
+
 int main(int argc, char **argv)
 {
     struct km_fault fault = {0};
@@ -433,7 +445,8 @@ int main(int argc, char **argv)
     loop.now_ms = km_port_now_ms();
     start();
     while (!km_port_stop_requested()) {
-        km_loop_turn(&loop, -1);
+        km_loop_turn(&loop, TRIM_MS);
+        trim();
         if (!contents_asked)
             continue;
         contents_asked = 0;
