@@ -230,17 +230,17 @@ $$(eval $$(call archive_rule,$1,libyaml,$(LIBYAML_SOURCES:%.c=build/$1/obj/libya
 build/$1/unit/%: build/$1/obj/tests/unit/%.o $$$$(call unit_libs,$1,$$$$*) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fault/%: build/$1/obj/tests/fault/%.o $$(call fault_libs,$1) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-fsanitize=fuzzer)
 
 build/$1/kubemote.sym: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
@@ -261,6 +261,9 @@ build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(cal
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
+build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -358,8 +361,10 @@ warnings: ## Compile the whole tree with gcc and clang, warnings are errors
 	@$(TOOLS)/need.sh unit
 	@$(MAKE) -s -k -j2 warnings-gcc warnings-clang
 .PHONY: warnings-gcc warnings-clang
-warnings-gcc warnings-clang: warnings-%: $$(patsubst %.c,build/warnings/$$*/%.o,$(WARN_SOURCES))
-	@echo "ok $*: $(words $(WARN_SOURCES)) files without a warning"
+warnings-gcc: $(WARN_SOURCES:%.c=build/warnings/gcc/%.o)
+	@echo "ok gcc: $(words $^) files without a warning"
+warnings-clang: $(WARN_SOURCES:%.c=build/warnings/clang/%.o)
+	@echo "ok clang: $(words $^) files without a warning"
 
 layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
 	@$(TOOLS)/need.sh check

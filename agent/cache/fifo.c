@@ -3,6 +3,7 @@
 
 #include "fifo_priv.h"
 #include "table.h"
+#include "text.h"
 
 static struct table table_of(const struct km_fifo *f)
 {
@@ -48,8 +49,7 @@ void fifo_reset(struct km_fifo *f, uint32_t seed)
     for (uint32_t i = 0; i < f->node_count; i++)
         f->nodes[i].next = (uint16_t)(i + 1u < f->node_count ? i + 2u : 0u);
     for (uint32_t i = 0; i < f->key_count; i++)
-        f->keys[i] =
-            (struct km_delta_key){.next = (uint16_t)(i + 1u < f->key_count ? i + 2u : 0u)};
+        f->keys[i] = (struct km_delta_key){.next = (uint16_t)(i + 1u < f->key_count ? i + 2u : 0u)};
     f->free_node = 1;
     f->free_key = 1;
     f->head = f->tail = f->count = 0;
@@ -69,13 +69,13 @@ void fifo_reset(struct km_fifo *f, uint32_t seed)
 uint16_t fifo_find(const struct km_fifo *f, struct km_slice key)
 {
     struct table t = table_of(f);
-    uint32_t hash = km_hash(key, f->seed), place = table_start(&t, hash);
+    uint32_t hash = text_hash(key, f->seed), place = table_start(&t, hash);
 
     for (; t.places[place] != 0; place = table_next(&t, place)) {
         uint16_t id = t.places[place];
         const struct km_delta_key *k = fifo_key(f, id);
 
-        if (k->hash == hash && k->len == key.len && memcmp(text_at(f, id), key.ptr, key.len) == 0)
+        if (k->hash == hash && k->len == key.len && text_equal(text_at(f, id), key.ptr, key.len))
             return id;
     }
     return 0;
@@ -98,7 +98,7 @@ static uint16_t take_key(struct km_fifo *f, struct km_slice text)
     k = fifo_key(f, id);
     f->free_key = k->next;
     *k = (struct km_delta_key){.len = (uint16_t)text.len};
-    memcpy(text_at(f, id), text.ptr, text.len);
+    memmove(text_at(f, id), text.ptr, text.len);
     text_at(f, id)[text.len] = '\0';
     return id;
 }
@@ -110,13 +110,13 @@ static uint16_t list_key(struct km_fifo *f, struct km_slice text)
 
     if (id != 0 || (id = take_key(f, text)) == 0)
         return id;
-    fifo_key(f, id)->hash = km_hash(text, f->seed);
+    fifo_key(f, id)->hash = text_hash(text, f->seed);
     fifo_key(f, id)->listed = true;
     table_put(&t, id - 1u);
     return id;
 }
 
-static void drop_key(struct km_fifo *f, uint16_t id)
+void fifo_drop_key(struct km_fifo *f, uint16_t id)
 {
     struct km_delta_key *k = fifo_key(f, id);
     struct table t = table_of(f);
@@ -134,8 +134,7 @@ static uint16_t take_node(struct km_fifo *f, enum km_delta_type type, uint16_t k
     uint16_t node = f->free_node;
 
     f->free_node = fifo_node(f, node)->next;
-    *fifo_node(f, node) =
-        (struct km_delta_node){.type = (uint8_t)type, .flags = flags, .key = key};
+    *fifo_node(f, node) = (struct km_delta_node){.type = (uint8_t)type, .flags = flags, .key = key};
     fifo_key(f, key)->refs++;
     km_pool_take(&f->pool, 1);
     return node;
@@ -157,7 +156,8 @@ int fifo_make(struct km_fifo *f, const struct fifo_event *event, uint16_t *node)
     *node = take_node(f, event->type, key, flags);
     if (event->object == NULL)
         return KM_OK;
-    memcpy(record_at(f, *node), event->object, f->record_size);
+    /* The object may be that of an event which made room just now. */
+    memmove(record_at(f, *node), event->object, f->record_size);
     if (f->transform == NULL || event->tombstone || event->type == KM_DELTA_SYNC)
         return KM_OK;
     result = f->transform(f->ctx, event->key, record_at(f, *node));
@@ -168,8 +168,7 @@ int fifo_make(struct km_fifo *f, const struct fifo_event *event, uint16_t *node)
     return KM_OK;
 }
 
-int fifo_make_text(struct km_fifo *f, enum km_delta_type type, struct km_slice text,
-                   uint16_t *node)
+int fifo_make_text(struct km_fifo *f, enum km_delta_type type, struct km_slice text, uint16_t *node)
 {
     uint16_t key;
 
@@ -190,7 +189,7 @@ void fifo_free_chain(struct km_fifo *f, uint16_t node)
         /* Children have none of their own. */
         if (n->child != 0)
             fifo_free_chain(f, n->child);
-        drop_key(f, n->key);
+        fifo_drop_key(f, n->key);
         n->next = f->free_node;
         f->free_node = node;
         km_pool_give(&f->pool, 1);

@@ -30,7 +30,10 @@ struct km_delta_node *fifo_node(const struct km_fifo *f, uint16_t node);
 struct km_delta_key *fifo_key(const struct km_fifo *f, uint16_t key);
 struct km_delta_key *fifo_key_of(const struct km_fifo *f, const struct km_delta_node *node);
 const void *fifo_object(const struct km_fifo *f, uint16_t node);
+/* Counts an event that found no room. KM_ERR_FULL. */
 int fifo_refuse(struct km_fifo *f);
+/* One reference less; the last one frees the key. */
+void fifo_drop_key(struct km_fifo *f, uint16_t key);
 
 void fifo_note_event(struct km_fifo *f); /* before each Added, Updated, Deleted */
 void fifo_check_synced(struct km_fifo *f);

@@ -154,8 +154,8 @@ struct km_deltafifo {
 /* Storage for the events of at most keys_ keys, deltas_ events in all. */
 #define KM_DELTAFIFO_DEFINE(id, type, keys_, deltas_, key_size_) \
     KM_FIFO_STORAGE_(id, type, keys_, deltas_, key_size_); \
-    static struct km_deltafifo id = { \
-        .fifo = KM_FIFO_INIT_(id, type, keys_, deltas_, key_size_), .emit_replaced = true}
+    static struct km_deltafifo id = {.fifo = KM_FIFO_INIT_(id, type, keys_, deltas_, key_size_), \
+                                     .emit_replaced = true}
 
 void km_deltafifo_init(struct km_deltafifo *q, uint32_t seed);
 /*
@@ -199,10 +199,11 @@ struct km_deltas km_deltafifo_get(const struct km_deltafifo *q, struct km_slice 
 
 struct km_realfifo {
     struct km_fifo fifo;
-    bool atomic;         /* a list is one item, a resync is one item; else tombstones are made */
-    bool emit_bookmarks; /* only with atomic */
-    uint16_t batch_max;  /* items of one batch; 0 = 1000 */
-    uint16_t bookmarks;  /* private: how many wait */
+    bool atomic;            /* a list is one item, a resync is one item; else tombstones are made */
+    bool emit_bookmarks;    /* only with atomic */
+    uint16_t batch_max;     /* items of one batch; 0 = 1000 */
+    uint16_t bookmarks;     /* private: how many wait */
+    uint32_t taken_initial; /* private: items of the first list that are being handled */
 };
 
 /* Storage for items_ events, of a list one for each object and one more. Keys and resourceVersions

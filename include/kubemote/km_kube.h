@@ -140,7 +140,7 @@ struct km_lane {
     struct km_request *waiting, *active;
     size_t object_bytes;  /* since the last whole object */
     bool body_failed;     /* an error answer's body was no JSON */
-    bool body_came; /* a whole document */
+    bool body_came;       /* a whole document */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */
