@@ -256,6 +256,9 @@ build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
 build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
@@ -461,6 +464,7 @@ CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
 .PHONY: conformance trace cluster cluster-program plane e2e elect soak bench run run-test test
+.PHONY: conformance trace informer cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -470,6 +474,12 @@ trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 ra
 	@mkdir -p build/trace
 	@cd tests/trace/go && CGO_ENABLED=0 $(GO) test -c -trimpath -o $(CURDIR)/build/trace/queue-trace-go .
 	@python3 -B tests/trace/differential.py build/linux/queue-trace build/trace/queue-trace-go
+
+informer: cluster-program ## The informer against client-go's: a scripted server with every fault, a real plane under churn
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s -j2 build/linux/informer-trace && mkdir -p build/trace
+	@cd tests/informer && CGO_ENABLED=0 $(GO) build -trimpath -o $(CURDIR)/build/trace/informer-reference ./reference
+	@cd tests/informer && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) CGO_ENABLED=0 $(GO) test -trimpath -v -count=1 -parallel 8 -timeout 15m .
 
 cluster-program:
 	@$(TOOLS)/need.sh go
