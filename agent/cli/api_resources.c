@@ -15,8 +15,8 @@ static bool no_headers, cached;
 static const struct flag resource_flags[] = {
     {"api-group", 0, FLAG_TEXT, &api_group, "only resources of this group", NULL},
     {"categories", 0, FLAG_TEXTS, &categories, "only resources of these categories: a,b", NULL},
-    {"namespaced", 0, FLAG_MAYBE, &namespaced, "true: only what lives in namespaces; false: only the rest",
-     "true"},
+    {"namespaced", 0, FLAG_MAYBE, &namespaced,
+     "true: only what lives in namespaces; false: only the rest", "true"},
     {"verbs", 0, FLAG_TEXTS, &verbs, "only resources that have these verbs: list,get", NULL},
     {"sort-by", 0, FLAG_TEXT, &sort_by, "name or kind", NULL},
     {"cached", 0, FLAG_BOOL, &cached, "take the answer that was kept, when there is one", NULL},
@@ -135,9 +135,9 @@ static int collect(bool (*fits)(const char *line), enum word second)
 
 static int compare_lines(const char *a, const char *b)
 {
-    enum word first = sort_by == NULL || sort_by[0] == '\0'  ? GROUP
-                      : strcmp(sort_by, "kind") == 0 ? KIND
-                                                     : PLURAL;
+    enum word first = sort_by == NULL || sort_by[0] == '\0' ? GROUP
+                      : strcmp(sort_by, "kind") == 0        ? KIND
+                                                            : PLURAL;
     int order = compare_slices(word(a, first), word(b, first));
     return order != 0 ? order : compare_slices(word(a, PLURAL), word(b, PLURAL));
 }
@@ -179,7 +179,8 @@ static size_t widths[COLUMNS];
 
 static struct km_slice cell(const char *line, size_t column, char *scratch, size_t size)
 {
-    static const enum word words[COLUMNS] = {PLURAL, SHORT_NAMES, GROUP, SCOPE, KIND, VERBS, CATEGORIES};
+    static const enum word words[COLUMNS] = {PLURAL, SHORT_NAMES, GROUP,     SCOPE,
+                                             KIND,   VERBS,       CATEGORIES};
     struct km_slice text = word(line, words[column]);
     struct km_buf out;
     if (column == 3)
@@ -253,8 +254,8 @@ static int unexpected(const struct words *words, const char *command)
     km_buf_init(&out, text, sizeof text);
     for (uint16_t i = 0; i < words->count; i++)
         km_buf_printf(&out, "%s%s", i > 0 ? " " : "", words->items[i]);
-    return cli_usage_error("unexpected arguments: [%s]\nSee 'kubemote %s -h' for help and examples", text,
-                           command);
+    return cli_usage_error("unexpected arguments: [%s]\nSee 'kubemote %s -h' for help and examples",
+                           text, command);
 }
 
 static int nothing(void *ctx, const struct km_api_resource *resource)
@@ -280,9 +281,10 @@ static int run_resources(const struct words *words)
     if (words->count > 0)
         return unexpected(words, "api-resources");
     if (output != NULL && output[0] != '\0' && !names && strcmp(output, "wide") != 0)
-        return cli_usage_error("unable to match a printer suitable for the output format \"%.60s\", "
-                               "allowed formats are: name,wide",
-                               output);
+        return cli_usage_error(
+            "unable to match a printer suitable for the output format \"%.60s\", "
+            "allowed formats are: name,wide",
+            output);
     if (sort_by != NULL && sort_by[0] != '\0' && strcmp(sort_by, "name") != 0 &&
         strcmp(sort_by, "kind") != 0)
         return cli_usage_error("--sort-by accepts only name or kind");

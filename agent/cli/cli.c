@@ -7,6 +7,7 @@
 /* ---- kubemote run ---- */
 
 static struct km_run_flags run_flags;
+static const char *verbosity_text;
 static const struct flag run_table[] = {
     {"kubeconfig", 0, FLAG_TEXT, &run_flags.kubeconfig, "credentials and server", NULL},
     {"context", 0, FLAG_TEXT, &run_flags.context, "context of the kubeconfig", NULL},
@@ -18,7 +19,7 @@ static const struct flag run_table[] = {
      "write metrics there every 15 s, in Prometheus' text format", NULL},
     {"print-node", 0, FLAG_BOOL, &run_flags.print_node, "print the Node's row each time it changes",
      NULL},
-    {"v", 'v', FLAG_INT, &run_flags.verbosity, "log verbosity: 0 normal, 2 decisions, 6 requests",
+    {"v", 'v', FLAG_TEXT, &verbosity_text, "log verbosity: 0 normal, 2 decisions, 6 requests",
      NULL},
     {0},
 };
@@ -86,15 +87,30 @@ static int check_run_words(int argc, char **argv, struct km_fault *fault)
 
 _Static_assert(sizeof run_table / sizeof run_table[0] <= 16, "values above has no room");
 
+static int take_verbosity(struct km_fault *fault)
+{
+    uint64_t level;
+    if (verbosity_text == NULL)
+        return KM_OK;
+    if (km_slice_to_u64(km_slice_of(verbosity_text), &level) != KM_OK || level > 10)
+        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%.80s\"",
+                            verbosity_text);
+    run_flags.verbosity = (int64_t)level;
+    return KM_OK;
+}
+
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
     static const struct flag *const tables[] = {run_table, NULL};
     static struct words words;
     words.count = 0;
     run_flags = (struct km_run_flags){.verbosity = -1};
+    verbosity_text = NULL;
     int err = check_run_words(argc, argv, fault);
     if (err == KM_OK)
         err = flags_parse(tables, argc, argv, &words, &run_flags.help, fault);
+    if (err == KM_OK)
+        err = take_verbosity(fault);
     *out = run_flags;
     if (err != KM_OK)
         return err;
@@ -102,10 +118,10 @@ int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_faul
         print_run_help();
     else if (words.count > 0)
         return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%.80s\"", words.items[0]);
-    if (run_flags.verbosity > 10 || (run_flags.verbosity < 0 && run_flags.verbosity != -1))
-        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10");
     return KM_OK;
 }
+
+#ifdef CONFIG_KM_CLI
 
 /* ---- other commands ---- */
 
@@ -270,3 +286,5 @@ int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
         name);
     return 1;
 }
+
+#endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+/* What stands here is linked; without the commands the linker drops all that only they use. */
 const struct command *const cli_commands[] = {
+#ifdef CONFIG_KM_CLI
     &cmd_get,
     &cmd_create,
     &cmd_apply,
@@ -20,5 +22,6 @@ const struct command *const cli_commands[] = {
     &cmd_api_resources,
     &cmd_api_versions,
     &cmd_version,
+#endif
     NULL,
 };

@@ -47,8 +47,8 @@ static bool is(struct km_slice text, const char *word)
     return km_slice_eq_str(text, word);
 }
 
-bool fail_generic_target(const struct km_request *r, struct km_slice *group, struct km_slice *resource,
-                         struct km_slice *name)
+bool fail_generic_target(const struct km_request *r, struct km_slice *group,
+                         struct km_slice *resource, struct km_slice *name)
 {
     struct km_slice s[SEGMENTS];
     const char *path = r->target + strlen(cli.client.config->base_path);
@@ -70,8 +70,11 @@ bool fail_generic_target(const struct km_request *r, struct km_slice *group, str
 
 static const char *verb(const struct km_request *r)
 {
-    static const char *const verbs[] = {
-        [KM_GET] = "get", [KM_POST] = "post", [KM_PUT] = "put", [KM_PATCH] = "patch", [KM_DELETE] = "delete"};
+    static const char *const verbs[] = {[KM_GET] = "get",
+                                        [KM_POST] = "post",
+                                        [KM_PUT] = "put",
+                                        [KM_PATCH] = "patch",
+                                        [KM_DELETE] = "delete"};
     return verbs[r->method];
 }
 
@@ -118,15 +121,16 @@ void fail_generic_put(struct km_buf *out, const struct km_request *r)
     if (code == 403 || code == 415 || (code == 406 && said.len > 0 && !is(said, "unknown"))) {
         km_buf_put_slice(out, said);
     } else if (code == 406) {
-        km_buf_puts(out, "the server was unable to respond with a content type that the client supports");
+        km_buf_puts(
+            out, "the server was unable to respond with a content type that the client supports");
     } else if (code >= 500 && !known) {
         km_buf_puts(out, "an error on the server (");
         put_quoted(out, said);
         km_buf_puts(out, ") has prevented the request from succeeding");
     } else if (strcmp(r->status->reason, "Unknown") == 0 || r->status->reason[0] == '\0') {
-        km_buf_printf(out,
-                      "the server responded with the status code %u but did not return more information",
-                      (unsigned)code);
+        km_buf_printf(
+            out, "the server responded with the status code %u but did not return more information",
+            (unsigned)code);
     } else {
         km_buf_puts(out, r->status->message);
     }

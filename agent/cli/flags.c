@@ -23,7 +23,8 @@ static const struct flag *find(const struct parser *p, struct km_slice name, cha
 }
 
 /* What a value that does not fit is told; `parse`: Go's function that would not take it. */
-static int refuse(const struct flag *f, const char *value, const char *parse, struct km_fault *fault)
+static int refuse(const struct flag *f, const char *value, const char *parse,
+                  struct km_fault *fault)
 {
     char letter[8] = {'-', f->letter, ',', ' ', '\0'};
     return km_fault_set(fault, KM_ERR_CONFIG,
@@ -116,8 +117,8 @@ static int take_letters(struct parser *p, const char *letters)
             continue;
         }
         if (f == NULL)
-            return km_fault_set(p->fault, KM_ERR_CONFIG, "unknown shorthand flag: '%c' in -%.60s", *c,
-                                letters);
+            return km_fault_set(p->fault, KM_ERR_CONFIG, "unknown shorthand flag: '%c' in -%.60s",
+                                *c, letters);
         if (c[1] == '=')
             return put(f, c + 2, p->fault);
         if (implied(f) != NULL) {
@@ -129,8 +130,8 @@ static int take_letters(struct parser *p, const char *letters)
         if (c[1] != '\0')
             return put(f, c + 1, p->fault);
         if (p->at + 1 >= p->argc)
-            return km_fault_set(p->fault, KM_ERR_CONFIG,
-                                "flag needs an argument: '%c' in -%.60s", *c, letters);
+            return km_fault_set(p->fault, KM_ERR_CONFIG, "flag needs an argument: '%c' in -%.60s",
+                                *c, letters);
         return put(f, p->argv[++p->at], p->fault);
     }
     return KM_OK;

@@ -13,23 +13,27 @@ struct km_request get_request;
 #define o get_options
 static const struct flag flags[] = {
     {"output", 'o', FLAG_TEXT, &o.output, "wide, name, json or yaml", NULL},
-    {"selector", 'l', FLAG_TEXT, &o.selector, "label selector: app=web,tier!=db,env in (a,b)", NULL},
+    {"selector", 'l', FLAG_TEXT, &o.selector, "label selector: app=web,tier!=db,env in (a,b)",
+     NULL},
     {"field-selector", 0, FLAG_TEXT, &o.field_selector, "field selector: metadata.name=a", NULL},
     {"all-namespaces", 'A', FLAG_BOOL, &o.all_namespaces, "objects of all namespaces", NULL},
     {"watch", 'w', FLAG_BOOL, &o.watch, "print what is there, then each change", NULL},
     {"watch-only", 0, FLAG_BOOL, &o.watch_only, "print changes only", NULL},
-    {"output-watch-events", 0, FLAG_BOOL, &o.watch_events, "say what happened to each object", NULL},
+    {"output-watch-events", 0, FLAG_BOOL, &o.watch_events, "say what happened to each object",
+     NULL},
     {"chunk-size", 0, FLAG_INT, &o.chunk_size, "objects in one answer, 0 = all", NULL},
     {"no-headers", 0, FLAG_BOOL, &o.no_headers, "no line of headers", NULL},
     {"show-labels", 0, FLAG_BOOL, &o.show_labels, "all labels as the last column", NULL},
     {"label-columns", 'L', FLAG_TEXTS, &o.label_columns, "labels as columns: a,b", NULL},
     {"show-kind", 0, FLAG_BOOL, &o.show_kind, "kind in front of the name", NULL},
-    {"show-managed-fields", 0, FLAG_BOOL, &o.managed_fields, "managedFields in json and yaml", NULL},
-    {"ignore-not-found", 0, FLAG_BOOL, &o.ignore_not_found, "no error for what does not exist", NULL},
+    {"show-managed-fields", 0, FLAG_BOOL, &o.managed_fields, "managedFields in json and yaml",
+     NULL},
+    {"ignore-not-found", 0, FLAG_BOOL, &o.ignore_not_found, "no error for what does not exist",
+     NULL},
     {"subresource", 0, FLAG_TEXT, &o.subresource, "status, scale or another", NULL},
     {"raw", 0, FLAG_TEXT, &o.raw, "print what the server has at this path", NULL},
-    {"server-print", 0, FLAG_BOOL, &o.server_print, "taken for kubectl's sake: tables are the server's",
-     NULL},
+    {"server-print", 0, FLAG_BOOL, &o.server_print,
+     "taken for kubectl's sake: tables are the server's", NULL},
     {0},
 };
 
@@ -57,8 +61,8 @@ int get_fetch(const struct get_place *at, const char *accept, const char *token,
         return send(km_rest_get(&get_request, &cli.client, &at->what->resource, at->ns, at->name,
                                 o.subresource, NULL),
                     accept, on_bytes);
-    return send(km_rest_list(&get_request, &cli.client, &at->what->resource, at->ns, &options), accept,
-                on_bytes);
+    return send(km_rest_list(&get_request, &cli.client, &at->what->resource, at->ns, &options),
+                accept, on_bytes);
 }
 
 int get_watch(const struct get_place *at, const char *accept, const char *version,
@@ -76,8 +80,8 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
         options.field_selector = one;
         options.label_selector = NULL;
     }
-    return send(km_rest_watch(&get_request, &cli.client, &at->what->resource, at->ns, &options), accept,
-                on_bytes);
+    return send(km_rest_watch(&get_request, &cli.client, &at->what->resource, at->ns, &options),
+                accept, on_bytes);
 }
 
 /* ---- errors ---- */
@@ -96,11 +100,12 @@ static const char *lead(const struct get_place *at)
         km_buf_printf(&out, "Unable to list \"%s/%s, Resource=%s\": ", what->group, what->version,
                       what->plural);
     else
-        km_buf_printf(&out,
-                      "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%s\", field "
-                      "selector \"%s\": ",
-                      what->group, what->version, what->plural, o.selector != NULL ? o.selector : "",
-                      o.field_selector != NULL ? o.field_selector : "");
+        km_buf_printf(
+            &out,
+            "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%s\", field "
+            "selector \"%s\": ",
+            what->group, what->version, what->plural, o.selector != NULL ? o.selector : "",
+            o.field_selector != NULL ? o.field_selector : "");
     return text;
 }
 
@@ -123,10 +128,8 @@ int get_fail(const struct get_place *at, int err)
     static char text[4096];
     struct km_buf out;
     bool table = o.form == GET_TABLE || o.form == GET_WIDE;
-    const struct fail f = {.err = err,
-                           .request = &get_request,
-                           .alone = at->name != NULL || !table,
-                           .lead = lead(at)};
+    const struct fail f = {
+        .err = err, .request = &get_request, .alone = at->name != NULL || !table, .lead = lead(at)};
     km_buf_init(&out, text, sizeof text);
     fail_put(&out, &f);
     err_printf("%s\n", text);
@@ -279,7 +282,9 @@ static int watch(const struct targets *targets, bool several)
     out_flush();
     if (status != 0 || (at.name != NULL && get_request.http_status == 404))
         return status;
-    const char *version = at.name != NULL ? "0" : table ? get_table_version() : get_objects_version();
+    const char *version = at.name != NULL ? "0"
+                          : table         ? get_table_version()
+                                          : get_objects_version();
     return table ? get_table_watch(&at, version, at.name != NULL)
                  : get_objects_watch(&at, version, at.name != NULL);
 }
@@ -333,9 +338,10 @@ static int choose_form(void)
         if (strcmp(o.output != NULL ? o.output : "", forms[i].name) == 0)
             return 0;
     }
-    return cli_usage_error("unable to match a printer suitable for the output format \"%.60s\", allowed "
-                           "formats are: json,name,wide,yaml",
-                           o.output);
+    return cli_usage_error(
+        "unable to match a printer suitable for the output format \"%.60s\", allowed "
+        "formats are: json,name,wide,yaml",
+        o.output);
 }
 
 static int check_alone(void)
@@ -378,10 +384,12 @@ static int run(const struct words *words)
     if (o.raw != NULL)
         return get_raw(words);
     if (words->count == 0 && !o.watch && !o.watch_only) {
-        err_printf("You must specify the type of resource to get. Use \"kubemote api-resources\" for a "
-                   "complete list of supported resources.\n\n");
-        return cli_usage_error("Required resource not specified.\nSee 'kubemote get -h' for help and "
-                               "examples");
+        err_printf(
+            "You must specify the type of resource to get. Use \"kubemote api-resources\" for a "
+            "complete list of supported resources.\n\n");
+        return cli_usage_error(
+            "Required resource not specified.\nSee 'kubemote get -h' for help and "
+            "examples");
     }
     if (choose_form() != 0 || check_alone() != 0 || split_label_columns() != 0)
         return 1;
@@ -396,14 +404,15 @@ static int run(const struct words *words)
     if (o.watch || o.watch_only)
         return watch(&targets, several);
     return o.form == GET_TABLE || o.form == GET_WIDE ? print_tables(&targets, several)
-                                                      : print_objects(&targets);
+                                                     : print_objects(&targets);
 }
 #undef o
 
 const struct command cmd_get = {
     .name = "get",
     .summary = "Print objects of the cluster",
-    .usage = "Usage:\n  kubemote get TYPE[,TYPE...] [NAME...] [flags]\n  kubemote get TYPE/NAME... [flags]\n\n"
+    .usage = "Usage:\n  kubemote get TYPE[,TYPE...] [NAME...] [flags]\n  kubemote get TYPE/NAME... "
+             "[flags]\n\n"
              "Examples:\n"
              "  kubemote get pods -A                       # all pods, as a table\n"
              "  kubemote get node gateway-17 -o wide       # one node, more columns\n"

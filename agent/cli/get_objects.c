@@ -177,7 +177,8 @@ void get_objects_end(void)
     begin_list();
     if (get_options.form == GET_JSON) {
         out_text(state.printed > 0 ? "\n    ],\n" : "],\n");
-        out_text("    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n");
+        out_text("    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": "
+                 "\"\"\n    }\n}\n");
     } else {
         out_text(state.printed > 0 ? "" : " []\n");
         out_text("kind: List\nmetadata:\n  resourceVersion: \"\"\n");

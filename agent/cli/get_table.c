@@ -8,7 +8,8 @@
 
 /* The places in a table; in a watch each event holds one. */
 struct places {
-    const char *row, *cell, *meta, *column, *column_name, *column_format, *column_priority, *columns;
+    const char *row, *cell, *meta, *column, *column_name, *column_format, *column_priority,
+        *columns;
 };
 static const struct places in_list = {"/rows/*",
                                       "/rows/*/cells/*",

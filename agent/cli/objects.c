@@ -58,8 +58,10 @@ static int tell_member(struct objects *o, const char *name, struct km_slice valu
     const struct {
         enum km_walk_event event;
         struct km_slice text;
-    } events[] = {{KM_WALK_KEY, km_slice_of(name)}, {KM_WALK_PART, km_slice_of("\"")},
-                  {KM_WALK_PART, value},            {KM_WALK_PART, km_slice_of("\"")},
+    } events[] = {{KM_WALK_KEY, km_slice_of(name)},
+                  {KM_WALK_PART, km_slice_of("\"")},
+                  {KM_WALK_PART, value},
+                  {KM_WALK_PART, km_slice_of("\"")},
                   {KM_WALK_SCALAR, {0}}};
     int err = KM_OK;
     for (size_t i = 0; err == KM_OK && i < sizeof events / sizeof events[0]; i++)
@@ -284,8 +286,8 @@ static int on_event(void *ctx, const struct km_json_walk *w, enum km_walk_event 
     if (!out_works())
         return KM_ERR_IO;
     if (o->skipping) {
-        o->skipping = !((event == KM_WALK_SCALAR || event == KM_WALK_END) &&
-                        w->depth == o->skip_depth);
+        o->skipping =
+            !((event == KM_WALK_SCALAR || event == KM_WALK_END) && w->depth == o->skip_depth);
         return KM_OK;
     }
     if (!o->in_object && event == KM_WALK_OBJECT && at_object(o))

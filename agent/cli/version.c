@@ -104,7 +104,8 @@ static void describe_client(void)
 {
     struct km_buf out;
     km_buf_init(&out, client_text, sizeof client_text);
-    km_buf_printf(&out, "{\"gitVersion\":\"v%s\",\"platform\":\"linux/%s\"}", cli.env->version, km_architecture());
+    km_buf_printf(&out, "{\"gitVersion\":\"v%s\",\"platform\":\"linux/%s\"}", cli.env->version,
+                  km_architecture());
 }
 
 static int run(const struct words *words)

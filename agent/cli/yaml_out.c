@@ -75,8 +75,8 @@ static uint32_t peek(struct km_slice inside, size_t at)
 enum quoting { PLAIN, SINGLE, DOUBLE, LITERAL };
 
 struct look {
-    bool indicators, breaks, special, leading, trailing_space, trailing_break, break_space, space_break,
-        newline;
+    bool indicators, breaks, special, leading, trailing_space, trailing_break, break_space,
+        space_break, newline;
     uint32_t first, second_last, last;
 };
 
@@ -92,8 +92,8 @@ static void look_at(struct km_slice inside, struct look *l)
     bool previous_space = false, previous_break = false, preceded = true;
     size_t at = 0;
     memset(l, 0, sizeof *l);
-    l->indicators = inside.len >= 3 && (memcmp(inside.ptr, "---", 3) == 0 ||
-                                        memcmp(inside.ptr, "...", 3) == 0);
+    l->indicators =
+        inside.len >= 3 && (memcmp(inside.ptr, "---", 3) == 0 || memcmp(inside.ptr, "...", 3) == 0);
     while (at < inside.len) {
         bool first = at == 0;
         uint32_t c = tree_char(inside, &at);
@@ -145,9 +145,7 @@ static bool block_allowed(const struct look *l)
 
 static enum quoting choose(struct km_slice inside, const struct look *l, bool key)
 {
-    enum quoting style = l->newline               ? LITERAL
-                         : reads_as_string(inside) ? PLAIN
-                                                   : DOUBLE;
+    enum quoting style = l->newline ? LITERAL : reads_as_string(inside) ? PLAIN : DOUBLE;
     bool single = !l->break_space && !l->space_break && !l->special;
     if (style == LITERAL)
         return key || !block_allowed(l) ? DOUBLE : LITERAL;
@@ -212,8 +210,8 @@ static void put_escape(uint32_t c)
     static const struct {
         uint32_t point;
         const char *text;
-    } names[] = {{0, "\\0"},      {7, "\\a"},    {8, "\\b"},    {9, "\\t"},     {10, "\\n"},
-                 {11, "\\v"},     {12, "\\f"},   {13, "\\r"},   {27, "\\e"},    {'"', "\\\""},
+    } names[] = {{0, "\\0"},     {7, "\\a"},    {8, "\\b"},    {9, "\\t"},      {10, "\\n"},
+                 {11, "\\v"},    {12, "\\f"},   {13, "\\r"},   {27, "\\e"},     {'"', "\\\""},
                  {'\\', "\\\\"}, {0x85, "\\N"}, {0xa0, "\\_"}, {0x2028, "\\L"}, {0x2029, "\\P"}};
     char text[12];
     struct km_buf out;
@@ -224,7 +222,10 @@ static void put_escape(uint32_t c)
         return;
     }
     km_buf_init(&out, text, sizeof text);
-    km_buf_printf(&out, c <= 0xff ? "\\x%02lX" : c <= 0xffff ? "\\u%04lX" : "\\U%08lX",
+    km_buf_printf(&out,
+                  c <= 0xff     ? "\\x%02lX"
+                  : c <= 0xffff ? "\\u%04lX"
+                                : "\\U%08lX",
                   (unsigned long)c);
     put(text);
 }
@@ -438,7 +439,8 @@ static bool is_letter(uint32_t c)
     if (c < 0x80)
         return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
     return c >= 0xaa && c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c < 0x2c00) &&
-           !(c >= 0x3000 && c < 0x3040) && !(c >= 0xe000 && c < 0xf900) && !(c >= 0x1f000 && c < 0x20000);
+           !(c >= 0x3000 && c < 0x3040) && !(c >= 0xe000 && c < 0xf900) &&
+           !(c >= 0x1f000 && c < 0x20000);
 }
 
 static bool is_digit(uint32_t c)

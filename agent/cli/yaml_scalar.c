@@ -12,10 +12,10 @@ static bool digit(char c)
 static bool reserved(const char *text)
 {
     static const char *const words[] = {
-        "y",    "Y",    "yes",  "Yes",  "YES",  "true", "True", "TRUE", "on",    "On",    "ON",
-        "n",    "N",    "no",   "No",   "NO",   "false", "False", "FALSE", "off", "Off",  "OFF",
-        "",     "~",    "null", "Null", "NULL", ".nan", ".NaN", ".NAN", ".inf",  ".Inf",  ".INF",
-        "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", "<<"};
+        "y",    "Y",    "yes",  "Yes",   "YES",   "true",  "True",  "TRUE",  "on",    "On",
+        "ON",   "n",    "N",    "no",    "No",    "NO",    "false", "False", "FALSE", "off",
+        "Off",  "OFF",  "",     "~",     "null",  "Null",  "NULL",  ".nan",  ".NaN",  ".NAN",
+        ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", "<<"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i], text) == 0)
             return true;
@@ -137,8 +137,8 @@ static bool is_zone(const char *at)
     if (strcmp(at, "Z") == 0)
         return true;
     return (at[0] == '+' || at[0] == '-') && digit(at[1]) && digit(at[2]) && at[3] == ':' &&
-           digit(at[4]) && digit(at[5]) && at[6] == '\0' && (at[1] - '0') * 10 + at[2] - '0' <= 24 &&
-           at[4] <= '5';
+           digit(at[4]) && digit(at[5]) && at[6] == '\0' &&
+           (at[1] - '0') * 10 + at[2] - '0' <= 24 && at[4] <= '5';
 }
 
 static bool is_clock(const char *at, bool zone)
@@ -169,7 +169,8 @@ static bool is_time(const char *at)
         return false;
     if (*at == '\0')
         return true;
-    return *at == ' ' ? is_clock(at + 1, false) : (*at == 'T' || *at == 't') && is_clock(at + 1, true);
+    return *at == ' ' ? is_clock(at + 1, false)
+                      : (*at == 'T' || *at == 't') && is_clock(at + 1, true);
 }
 
 /* ---- verdict ---- */
@@ -257,8 +258,8 @@ static void put_plain(struct km_buf *out, const struct decimal *d)
 void yaml_put_number(struct km_buf *out, struct km_slice text)
 {
     struct decimal d;
-    bool plain = memchr(text.ptr, '.', text.len) == NULL && memchr(text.ptr, 'e', text.len) == NULL &&
-                 memchr(text.ptr, 'E', text.len) == NULL;
+    bool plain = memchr(text.ptr, '.', text.len) == NULL &&
+                 memchr(text.ptr, 'e', text.len) == NULL && memchr(text.ptr, 'E', text.len) == NULL;
     char word[32];
     if (plain && km_slice_copy(text, word, sizeof word) == KM_OK &&
         is_int(word + (word[0] == '-'), word[0] == '-')) {
