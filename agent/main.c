@@ -81,7 +81,7 @@ static int64_t wall_seconds(void *ctx)
     return km_port_wall_us() / 1000000;
 }
 
-static void start_metrics(const struct km_cli *cli)
+static void start_metrics(const struct km_run_flags *cli)
 {
     static struct km_gauge build = {.name = "kubemote_time_seconds", .value = wall_seconds};
     const char *path = cli->metrics_file != NULL ? cli->metrics_file : config.metrics_file;
@@ -102,7 +102,7 @@ static void lower(char *text)
     }
 }
 
-static int choose_name(const struct km_cli *cli, struct km_fault *fault)
+static int choose_name(const struct km_run_flags *cli, struct km_fault *fault)
 {
     struct km_port_uname names = {0};
     const char *name = cli->node_name != NULL ? cli->node_name : config.node_name;
@@ -131,7 +131,7 @@ static int check_user(struct km_fault *fault)
                         kubeconfig.user);
 }
 
-static int load(const struct km_cli *cli, struct km_fault *fault)
+static int load(const struct km_run_flags *cli, struct km_fault *fault)
 {
     const struct km_kubeconfig_options where = {
         .path = cli->kubeconfig, .context = cli->context, .order = KM_IN_CLUSTER_FIRST};
@@ -208,12 +208,12 @@ static void run_loop(void)
     KM_INFO("Stopped", KM_S("node", config.node_name), KM_B("wasReady", km_agent_was_ready()));
 }
 
-static int run(const struct km_cli *cli)
+static int run(const struct km_run_flags *cli)
 {
     struct km_fault fault = {0};
     if (load(cli, &fault) != KM_OK)
         return fail(&fault);
-    km_log_text_init(2, cli->verbosity >= 0 ? cli->verbosity : config.log_verbosity);
+    km_log_text_init(2, cli->verbosity >= 0 ? (int)cli->verbosity : config.log_verbosity);
     if (km_port_seal() != KM_OK) {
         (void)km_fault_set(&fault, KM_ERR_ARG,
                            "start-up memory is still in use at the seal: this is a bug");
@@ -240,19 +240,15 @@ static int run(const struct km_cli *cli)
 
 int main(int argc, char **argv)
 {
-    struct km_cli cli;
+    struct km_run_flags flags;
     struct km_fault fault = {0};
-    if (km_cli_parse(argc, argv, &cli, &fault) != KM_OK)
+    const struct km_cli_env env = {.kubeconfig = &kubeconfig,
+                                   .loop = &loop,
+                                   .version = KM_VERSION,
+                                   .terminal = km_port_is_terminal(2)};
+    if (argc < 2 || strcmp(argv[1], "run") != 0)
+        return km_cli_main(&env, argc, argv);
+    if (km_run_parse(argc - 2, argv + 2, &flags, &fault) != KM_OK)
         return fail(&fault);
-    switch (cli.command) {
-    case KM_COMMAND_RUN:
-        return run(&cli);
-    case KM_COMMAND_VERSION:
-        say(1, "kubemote " KM_VERSION "\n");
-        return 0;
-    case KM_COMMAND_HELP:
-        break;
-    }
-    say(1, km_cli_usage());
-    return 0;
+    return flags.help ? 0 : run(&flags);
 }

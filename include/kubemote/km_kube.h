@@ -120,6 +120,7 @@ struct km_request {
     /* Results. status and fault stay valid until the next request on that lane begins. */
     int result; /* as on_done's err */
     uint16_t http_status;
+    bool no_status; /* the error answer came without a Status: *status says what its code means */
     const struct km_status *status;
     const struct km_fault *fault;
     int64_t started_ms;
@@ -141,6 +142,7 @@ struct km_lane {
     size_t object_bytes;  /* since the last whole object */
     bool body_failed;     /* an error answer's body was no JSON */
     bool body_came;       /* a whole document */
+    bool is_text;         /* the error answer */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */
@@ -165,6 +167,8 @@ struct km_client {
        of km_kind_status, and a record of the second's kind. */
     const struct km_schema *status_schema;
     void *status_more;
+    /* Of an error answer that is text (Content-Type text/..., or none) what fits of its body; NULL = not kept. */
+    struct km_buf *error_text;
     const char *extra_headers; /* whole lines with CRLF for every request, NULL = none */
     void (*on_warning)(
         void *ctx,
