@@ -30,7 +30,7 @@ static const struct flag resource_flags[] = {
 enum word { GROUP, VERSION, PLURAL, SINGULAR, KIND, SCOPE, VERBS, SHORT_NAMES, CATEGORIES };
 
 static struct {
-    const char *lines[CONFIG_KM_CLI_RESOURCES];
+    const char *lines[CONFIG_KM_CLI_RESOURCES_COUNT];
     size_t count;
 } list KM_POOL_STORAGE(cli_resources);
 
@@ -117,7 +117,7 @@ static int collect(bool (*fits)(const char *line), enum word second)
         if (!known(line, second)) {
             if (list.count == sizeof list.lines / sizeof list.lines[0])
                 return cli_usage_error("the server has more than %d resources",
-                                       CONFIG_KM_CLI_RESOURCES);
+                                       CONFIG_KM_CLI_RESOURCES_COUNT);
             list.lines[list.count++] = line;
         }
         line = strchr(line, '\n');

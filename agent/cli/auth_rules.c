@@ -26,8 +26,8 @@ static struct {
     struct answer answer;
     char text[CONFIG_KM_CLI_NAMES_BYTES];
     size_t text_len;
-    struct rule rules[CONFIG_KM_CLI_RULES];
-    uint16_t order[CONFIG_KM_CLI_RULES];
+    struct rule rules[CONFIG_KM_CLI_RULES_COUNT];
+    uint16_t order[CONFIG_KM_CLI_RULES_COUNT];
     size_t count;
     uint32_t lists[LISTS][LIST_COUNT]; /* of the rule under way */
     size_t counts[LISTS];
@@ -83,7 +83,7 @@ static void add(const struct rule *place, uint32_t verb)
             return;
         }
     }
-    if (work.count == CONFIG_KM_CLI_RULES) {
+    if (work.count == CONFIG_KM_CLI_RULES_COUNT) {
         work.full = true;
         return;
     }
@@ -270,7 +270,7 @@ int auth_print_rules(bool no_headers)
         err_printf("Warning: the list may be incomplete: %s\n", work.problem);
     if (work.full)
         err_printf("Warning: the list is incomplete: more rules than this program can hold "
-                   "(CONFIG_KM_CLI_RULES, CONFIG_KM_CLI_NAMES_BYTES)\n");
+                   "(CONFIG_KM_CLI_RULES_COUNT, CONFIG_KM_CLI_NAMES_BYTES)\n");
     sort();
     columns_begin();
     for (size_t i = 0; i < sizeof headers / sizeof headers[0] && !no_headers; i++)

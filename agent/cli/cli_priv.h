@@ -13,7 +13,7 @@ enum flag_kind {
     FLAG_TEXT,  /* const char * */
     FLAG_INT,   /* int64_t */
     FLAG_TEXTS, /* struct flag_texts: may stand several times */
-    FLAG_MAYBE  /* const char *, takes its value only with "=": `without` stands for one that has none */
+    FLAG_MAYBE /* const char *, takes its value only with "=": `without` stands for one that has none */
 };
 
 #define FLAG_TEXT_COUNT 32

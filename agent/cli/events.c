@@ -43,7 +43,7 @@ struct row {
 static struct {
     struct answer answer;
     struct event event;
-    struct row rows[CONFIG_KM_CLI_EVENT_ROWS];
+    struct row rows[CONFIG_KM_CLI_EVENT_ROWS_COUNT];
     size_t count;
     char text[CONFIG_KM_CLI_EVENT_BYTES];
     size_t text_len;
@@ -194,7 +194,7 @@ static void end_event(void)
 {
     if (wanted(&work.event)) {
         work.told++;
-        bool full = work.count == CONFIG_KM_CLI_EVENT_ROWS;
+        bool full = work.count == CONFIG_KM_CLI_EVENT_ROWS_COUNT;
         if (full || !put_cells(&work.event)) {
             print_sorted();
             (void)put_cells(&work.event);

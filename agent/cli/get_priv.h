@@ -38,7 +38,8 @@ void get_progress(uint64_t count, int64_t remaining);
 void get_progress_end(void);
 
 #define GET_ACCEPT_TABLE \
-    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io," \
+    "application/json;as=Table;v=v1;g=meta.k8s.io,application/" \
+    "json;as=Table;v=v1beta1;g=meta.k8s.io," \
     "application/json"
 
 /* ---- tables: get_table.c ---- */

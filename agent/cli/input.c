@@ -16,7 +16,7 @@ static struct {
     char file[CONFIG_KM_CLI_FILE_BYTES];
     char document[HEADROOM + CONFIG_KM_CLI_FILE_BYTES];
     char anchors[CONFIG_KM_CLI_ANCHOR_BYTES];
-    struct km_manifest_member members[CONFIG_KM_CLI_MANIFEST_MEMBERS];
+    struct km_manifest_member members[CONFIG_KM_CLI_MANIFEST_MEMBERS_COUNT];
     char path[PATH_BYTES];
     struct input_object object;
 } work KM_POOL_STORAGE(cli_input);

@@ -26,12 +26,12 @@ struct objects {
     int (*on_large)(struct objects *o, enum km_walk_event event, struct km_slice text);
     void *ctx;
     /* Results. */
-    struct object_meta meta;  /* of the object at hand */
-    struct object_meta list;  /* of the list */
-    char event[16];           /* of a watch */
-    char token[1024];         /* metadata.continue */
-    int64_t remaining;        /* metadata.remainingItemCount, -1 = not told */
-    uint64_t count;           /* objects told */
+    struct object_meta meta; /* of the object at hand */
+    struct object_meta list; /* of the list */
+    char event[16];          /* of a watch */
+    char token[1024];        /* metadata.continue */
+    int64_t remaining;       /* metadata.remainingItemCount, -1 = not told */
+    uint64_t count;          /* objects told */
     /* Private. */
     struct km_json_walk walk;
     struct km_buf text;

@@ -6,7 +6,7 @@
 #include "cli_priv.h"
 #include "kubemote/km_port.h"
 
-static char data[4096];
+static char data[4096] KM_POOL_STORAGE(cli_out);
 static size_t used;
 static bool broken, went;
 

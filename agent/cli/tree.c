@@ -4,7 +4,7 @@
 #include "kubemote/km_json.h"
 #include "tree.h"
 
-static struct tree_member stack[CONFIG_KM_CLI_MEMBERS] KM_POOL_STORAGE(cli_members);
+static struct tree_member stack[CONFIG_KM_CLI_MEMBERS_COUNT] KM_POOL_STORAGE(cli_members);
 static size_t stack_used;
 
 /* ---- scanning text that is known to be sound ---- */

@@ -2,7 +2,7 @@
 /*
  * One JSON value as people read it: members sorted by name, four blanks a level, as kubectl prints it; or as YAML. The text is
  * compact JSON that was validated before (km_json_walk). Only the members of the objects on the path to the place under way
- * are indexed; an object with more than CONFIG_KM_CLI_MEMBERS of them keeps its order.
+ * are indexed; an object with more than CONFIG_KM_CLI_MEMBERS_COUNT of them keeps its order.
  */
 #ifndef TREE_H
 #define TREE_H

@@ -51,10 +51,13 @@ static void widths_count_characters(void **state)
     (void)state;
     capture_begin();
     begin((struct table_options){.no_headers = true});
-    row("gr\xc3\xbc\xc3\x9f" "e-aus", "x", "", "y");
+    row("gr\xc3\xbc\xc3\x9f"
+        "e-aus",
+        "x", "", "y");
     row("abcdefghi", "x", "", "y");
     table_flush();
-    assert_string_equal(capture_end(), "gr\xc3\xbc\xc3\x9f" "e-aus   x     y\n"
+    assert_string_equal(capture_end(), "gr\xc3\xbc\xc3\x9f"
+                                       "e-aus   x     y\n"
                                        "abcdefghi   x     y\n");
 }
 
@@ -72,10 +75,10 @@ static void options_add_columns(void **state)
     row("a", "1", "n1", "5s");
     table_flush();
     assert_string_equal(
-        capture_end(),
-        "\n"
-        "EVENT      NAMESPACE   NAME    READY   NODE   AGE   TIER    NONE   LABELS\n"
-        "ADDED      ns          pod/a   1       n1     5s    front          app=web,example.com/tier=front\n");
+        capture_end(), "\n"
+                       "EVENT      NAMESPACE   NAME    READY   NODE   AGE   TIER    NONE   LABELS\n"
+                       "ADDED      ns          pod/a   1       n1     5s    front          "
+                       "app=web,example.com/tier=front\n");
 }
 
 static void cells_are_cut_and_made_harmless(void **state)
@@ -128,7 +131,9 @@ static void rows_beyond_the_window_only_widen(void **state)
     table_flush();
     const char *text = capture_end();
     assert_memory_equal(text, "w-0       1     5s\n", 6);
-    assert_non_null(strstr(text, "\nthe-longest-name-of-all-rows   1     5s\nw                              1     5s\n"));
+    assert_non_null(strstr(
+        text,
+        "\nthe-longest-name-of-all-rows   1     5s\nw                              1     5s\n"));
 }
 
 static void rows_can_be_taken_back_until_printed(void **state)

@@ -42,9 +42,11 @@ static void members_are_sorted_and_indented(void **state)
 static void escaped_names_are_sorted_by_what_they_mean(void **state)
 {
     (void)state;
-    assert_string_equal(json("{\"v:1\":0,\"v:\\\"x\\\"\":0,\"\\u0041\":0,\"B\":0,\"\\ud83d\\ude00\":0,\"\\uffee\":0}"),
-                        "{\n    \"\\u0041\": 0,\n    \"B\": 0,\n    \"v:\\\"x\\\"\": 0,\n    \"v:1\": 0,\n"
-                        "    \"\\uffee\": 0,\n    \"\\ud83d\\ude00\": 0\n}");
+    assert_string_equal(
+        json("{\"v:1\":0,\"v:\\\"x\\\"\":0,\"\\u0041\":0,\"B\":0,\"\\ud83d\\ude00\":0,\"\\uffee\":"
+             "0}"),
+        "{\n    \"\\u0041\": 0,\n    \"B\": 0,\n    \"v:\\\"x\\\"\": 0,\n    \"v:1\": 0,\n"
+        "    \"\\uffee\": 0,\n    \"\\ud83d\\ude00\": 0\n}");
 }
 
 static void many_members_are_sorted(void **state)
@@ -68,12 +70,12 @@ static void many_members_are_sorted(void **state)
 
 static void too_many_members_keep_their_order(void **state)
 {
-    static char text[CONFIG_KM_CLI_MEMBERS * 12 + 64];
+    static char text[CONFIG_KM_CLI_MEMBERS_COUNT * 12 + 64];
     struct km_buf out;
     (void)state;
     km_buf_init(&out, text, sizeof text);
     km_buf_puts(&out, "{\"z\":1,\"a\":{\"d\":1,\"c\":2}");
-    for (unsigned i = 0; i < CONFIG_KM_CLI_MEMBERS; i++)
+    for (unsigned i = 0; i < CONFIG_KM_CLI_MEMBERS_COUNT; i++)
         km_buf_printf(&out, ",\"k%u\":0", i);
     km_buf_putc(&out, '}');
     const char *got = json(text);
@@ -146,27 +148,27 @@ static void yaml_quotes_what_would_not_be_a_string(void **state)
 static void yaml_blocks_nest(void **state)
 {
     (void)state;
-    assert_string_equal(
-        yaml("{\"list\":[{\"b\":1,\"a\":[[1,2],[]]},\"x\\ny\\n\",\"x\\n\\n\",\" x\\ny\"],\"10\":1,\"9\":2,\"true\":{\"k\":{}}}"),
-        "\"9\": 2\n"
-        "\"10\": 1\n"
-        "list:\n"
-        "- a:\n"
-        "  - - 1\n"
-        "    - 2\n"
-        "  - []\n"
-        "  b: 1\n"
-        "- |\n"
-        "  x\n"
-        "  y\n"
-        "- |+\n"
-        "  x\n"
-        "\n"
-        "- |2-\n"
-        "   x\n"
-        "  y\n"
-        "\"true\":\n"
-        "  k: {}\n");
+    assert_string_equal(yaml("{\"list\":[{\"b\":1,\"a\":[[1,2],[]]},\"x\\ny\\n\",\"x\\n\\n\",\" "
+                             "x\\ny\"],\"10\":1,\"9\":2,\"true\":{\"k\":{}}}"),
+                        "\"9\": 2\n"
+                        "\"10\": 1\n"
+                        "list:\n"
+                        "- a:\n"
+                        "  - - 1\n"
+                        "    - 2\n"
+                        "  - []\n"
+                        "  b: 1\n"
+                        "- |\n"
+                        "  x\n"
+                        "  y\n"
+                        "- |+\n"
+                        "  x\n"
+                        "\n"
+                        "- |2-\n"
+                        "   x\n"
+                        "  y\n"
+                        "\"true\":\n"
+                        "  k: {}\n");
 }
 
 static void yaml_folds_behind_column_80(void **state)
@@ -176,8 +178,9 @@ static void yaml_folds_behind_column_80(void **state)
     for (int i = 0; i < 12; i++)
         strcat(text, word);
     strcat(text, "end\"}");
-    assert_string_equal(yaml(text), "k: wordwordw wordwordw wordwordw wordwordw wordwordw wordwordw "
-                                    "wordwordw wordwordw\n  wordwordw wordwordw wordwordw wordwordw end\n");
+    assert_string_equal(yaml(text),
+                        "k: wordwordw wordwordw wordwordw wordwordw wordwordw wordwordw "
+                        "wordwordw wordwordw\n  wordwordw wordwordw wordwordw wordwordw end\n");
 }
 
 /* ---- objects of a stream ---- */
@@ -217,17 +220,20 @@ static void read_all(enum objects_of of, const char *text, size_t step)
 static void items_get_their_kind_and_lose_managed_fields(void **state)
 {
     static const char text[] =
-        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\","
-        "\"remainingItemCount\":3},\"items\":[ {\"metadata\": {\"managedFields\":[{\"k\":[1]}],\"name\":\"a\","
-        "\"namespace\":\"n\"}, \"x\":[1, 2,{}]},{},{\"kind\":\"Own\",\"metadata\":{\"name\":\"b\",\"managedFields\":[]}}]}";
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"7\","
+        "\"continue\":\"c\","
+        "\"remainingItemCount\":3},\"items\":[ {\"metadata\": "
+        "{\"managedFields\":[{\"k\":[1]}],\"name\":\"a\","
+        "\"namespace\":\"n\"}, \"x\":[1, "
+        "2,{}]},{},{\"kind\":\"Own\",\"metadata\":{\"name\":\"b\",\"managedFields\":[]}}]}";
     (void)state;
     for (size_t step = 1; step < sizeof text; step++) {
         read_all(OBJECTS_OF_LIST, text, step);
-        assert_string_equal(seen,
-                            "[Pod n a] {\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"x\":[1,2,{}],"
-                            "\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"
-                            "[Pod  ] {\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"
-                            "[Own  b] {\"kind\":\"Own\",\"metadata\":{\"name\":\"b\"}}\n");
+        assert_string_equal(
+            seen, "[Pod n a] {\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"x\":[1,2,{}],"
+                  "\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"
+                  "[Pod  ] {\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"
+                  "[Own  b] {\"kind\":\"Own\",\"metadata\":{\"name\":\"b\"}}\n");
         assert_string_equal(objects.token, "c");
         assert_string_equal(objects.list.rv, "7");
         assert_int_equal(objects.remaining, 3);
@@ -238,7 +244,9 @@ static void items_get_their_kind_and_lose_managed_fields(void **state)
 static void events_name_their_type(void **state)
 {
     (void)state;
-    read_all(OBJECTS_OF_WATCH, "{\"type\":\"ADDED\",\"object\":{\"kind\":\"A\"}}\n{\"type\":\"DELETED\",\"object\":{\"kind\":\"B\"}}\n",
+    read_all(OBJECTS_OF_WATCH,
+             "{\"type\":\"ADDED\",\"object\":{\"kind\":\"A\"}}\n{\"type\":\"DELETED\",\"object\":{"
+             "\"kind\":\"B\"}}\n",
              3);
     assert_string_equal(seen, "[A  ] {\"kind\":\"A\"}\n[B  ] {\"kind\":\"B\"}\n");
     assert_string_equal(objects.event, "DELETED");
@@ -247,9 +255,10 @@ static void events_name_their_type(void **state)
 /* Wherever the buffer ends, what is printed is the whole object in its own order. */
 static void large_objects_keep_their_order(void **state)
 {
-    static const char tail[] = "\",\n    \"n\": [\n        1,\n        23,\n        {\n            \"b\": 4.5,\n"
-                               "            \"a\": []\n        },\n        \"t\"\n    ],\n    \"metadata\": {\n"
-                               "        \"name\": \"a\"\n    }\n}";
+    static const char tail[] =
+        "\",\n    \"n\": [\n        1,\n        23,\n        {\n            \"b\": 4.5,\n"
+        "            \"a\": []\n        },\n        \"t\"\n    ],\n    \"metadata\": {\n"
+        "        \"name\": \"a\"\n    }\n}";
     static char text[CONFIG_KM_CLI_OBJECT_BYTES + 4096];
     unsigned large = 0;
     (void)state;
@@ -259,8 +268,9 @@ static void large_objects_keep_their_order(void **state)
         km_buf_puts(&out, "{\"z\":\"");
         while (out.len < CONFIG_KM_CLI_OBJECT_BYTES - 70 + pad)
             km_buf_putc(&out, 'x');
-        km_buf_puts(&out, "\",\"n\":[1,23,{\"b\":4.5,\"a\":[]},\"t\"],\"metadata\":{\"managedFields\":[{}],"
-                          "\"name\":\"a\"}}");
+        km_buf_puts(
+            &out, "\",\"n\":[1,23,{\"b\":4.5,\"a\":[]},\"t\"],\"metadata\":{\"managedFields\":[{}],"
+                  "\"name\":\"a\"}}");
         capture_begin();
         read_all(OBJECT_ALONE, text, 1000);
         const char *got = capture_end();
