@@ -45,6 +45,8 @@ Written by ` + "`make e2e`" + ` (tests/e2e/kubectl): each command below was run 
 program. Both got their answers from one recorded exchange. "same" means: standard output, standard error and exit code are
 equal byte for byte (but for the program's own name in messages and examples).
 
+The commands are a choice of Kconfig (`KM_CLI`); `make BOARD=linux-cli` builds them in.
+
 Known limits, by design: memory does not grow with the cluster.
 
 - Tables: columns are as wide as kubectl makes them while the rows fit CONFIG_KM_CLI_TABLE_BYTES (128 kB); beyond that the widths
@@ -52,7 +54,7 @@ Known limits, by design: memory does not grow with the cluster.
 - json and yaml: members are sorted within an object of up to CONFIG_KM_CLI_OBJECT_BYTES (256 kB); a larger object is printed in the
   order of the server, and as JSON within yaml.
 - yaml: the same data always; the same bytes unless a string is longer than 16 kB, or has a byte order mark, U+2028 or control
-  characters. kubectl prints nothing when one object of many cannot be written as YAML; kubemote prints those before it.
+  characters. kubectl prints nothing when a string of one object has control characters; kubemote writes them escaped.
 - A list whose continue token expired: kubectl fails; kubemote lists again as a whole when nothing was printed yet.
 - Words of --help are kubemote's own.
 `
