@@ -45,7 +45,7 @@ Written by ` + "`make e2e`" + ` (tests/e2e/kubectl): each command below was run 
 program. Both got their answers from one recorded exchange. "same" means: standard output, standard error and exit code are
 equal byte for byte (but for the program's own name in messages and examples).
 
-The commands are a choice of Kconfig (`KM_CLI`); `make BOARD=linux-cli` builds them in.
+The commands are a choice of Kconfig, KM_CLI; board linux-cli has them.
 
 Known limits, by design: memory does not grow with the cluster.
 
