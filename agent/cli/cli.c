@@ -24,13 +24,18 @@ static const struct flag run_table[] = {
     {0},
 };
 
+void run_flags_print(void)
+{
+    flags_print(run_table);
+}
+
 static void print_run_help(void)
 {
     out_text(
         "Join the cluster as a Node and stay. SIGTERM and SIGINT end it: writes under way are\n"
         "finished, exit status 0.\n\n"
         "Usage:\n  kubemote run [flags]\n\nFlags:\n");
-    flags_print(run_table);
+    run_flags_print();
     out_flush();
 }
 

@@ -44,6 +44,9 @@ int flags_parse(const struct flag *const tables[], int argc, char **argv, struct
 /* The flags' lines of --help. */
 void flags_print(const struct flag *table);
 
+/* The flags of `kubemote run`, for its help. */
+void run_flags_print(void);
+
 /* ---- output ---- */
 
 /* Standard output through one buffer; cli_flush before the process waits or ends. */

@@ -6,17 +6,24 @@
 
 #ifndef CONFIG_KM_CLI
 
-static const char usage[] =
-    "kubemote shows this machine as a node of a Kubernetes cluster.\n"
-    "\n"
-    "Usage:\n"
-    "  kubemote run [flags]   join the cluster and stay; `kubemote run --help` lists the flags\n"
-    "  kubemote version       print the version\n"
-    "  kubemote help          print this text\n";
+static const char usage[] = "kubemote shows this machine as a node of a Kubernetes cluster.\n"
+                            "\n"
+                            "Usage:\n"
+                            "  kubemote run [flags]   join the cluster and stay\n"
+                            "  kubemote version       print the version\n"
+                            "  kubemote help          print this text\n"
+                            "\n"
+                            "Flags of run:\n";
 
 static bool is_one_of(const char *name, const char *a, const char *b)
 {
     return strcmp(name, a) == 0 || strcmp(name, b) == 0;
+}
+
+static void print_usage(void)
+{
+    out_text(usage);
+    run_flags_print();
 }
 
 int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
@@ -36,7 +43,7 @@ int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
     if (version)
         out_printf("kubemote %s\n", env->version);
     else
-        out_text(usage);
+        print_usage();
     out_flush();
     return 0;
 }

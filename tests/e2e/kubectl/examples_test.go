@@ -44,7 +44,7 @@ spec: {color: red, size: 3, parts: [{name: leaf, count: 2}, {name: hinge, count:
 // example runs a program of docs/examples, which `make examples` built.
 func example(t *testing.T, name string, args ...string) outcome {
 	t.Helper()
-	program := filepath.Join(filepath.Dir(ours), "examples", name)
+	program := filepath.Join(root, "build/linux/examples", name)
 	if _, err := os.Stat(program); err != nil {
 		t.Fatalf("%v: make examples builds it", err)
 	}
