@@ -190,8 +190,9 @@ int km_deltafifo_delete(struct km_deltafifo *q, struct km_slice key, const void 
 }
 
 /* A list that finds no room takes that of what waits, which it supersedes. */
-static bool drop_head(struct km_fifo *f)
+static bool drop_head(void *queue)
 {
+    struct km_fifo *f = &((struct km_deltafifo *)queue)->fifo;
     uint16_t chain, id;
 
     if (f->head == 0)
@@ -211,24 +212,7 @@ void km_deltafifo_replace_begin(struct km_deltafifo *q)
 
 int km_deltafifo_replace_item(struct km_deltafifo *q, struct km_slice key, const void *object)
 {
-    struct km_fifo *f = &q->fifo;
-    struct fifo_event event = {.type = KM_DELTA_REPLACED, .key = key, .object = object};
-    uint16_t node;
-    int result;
-
-    if (!f->replacing)
-        return KM_ERR_ARG;
-    while ((result = fifo_make(f, &event, &node)) == KM_ERR_FULL && drop_head(f))
-        continue;
-    if (result == KM_OK) {
-        fifo_stage_link(f, node);
-        return KM_OK;
-    }
-    f->stage_failed = true;
-    if (result != KM_ERR_FULL)
-        return result;
-    f->lost = true;
-    return fifo_refuse(f);
+    return fifo_stage_item(&q->fifo, key, object, drop_head, q);
 }
 
 static int queue_tombstone(struct km_fifo *f, struct km_slice key, const void *object)

@@ -238,6 +238,28 @@ void fifo_stage_link(struct km_fifo *f, uint16_t node)
     f->staged_last = node;
 }
 
+int fifo_stage_item(struct km_fifo *f, struct km_slice key, const void *object,
+                    bool (*drop_head)(void *queue), void *queue)
+{
+    struct fifo_event event = {.type = KM_DELTA_REPLACED, .key = key, .object = object};
+    uint16_t node;
+    int result;
+
+    if (!f->replacing)
+        return KM_ERR_ARG;
+    while ((result = fifo_make(f, &event, &node)) == KM_ERR_FULL && drop_head(queue))
+        continue;
+    if (result == KM_OK) {
+        fifo_stage_link(f, node);
+        return KM_OK;
+    }
+    f->stage_failed = true;
+    if (result != KM_ERR_FULL)
+        return result;
+    f->lost = true;
+    return fifo_refuse(f);
+}
+
 uint16_t fifo_stage_take(struct km_fifo *f)
 {
     uint16_t first = f->staged_first;

@@ -42,6 +42,9 @@ void fifo_check_synced(struct km_fifo *f);
 void fifo_stage_begin(struct km_fifo *f);
 void fifo_stage_abort(struct km_fifo *f);
 void fifo_stage_link(struct km_fifo *f, uint16_t node);
+/* One object of the list. While there is no room, drop_head frees that of what waits longest; false when nothing does. */
+int fifo_stage_item(struct km_fifo *f, struct km_slice key, const void *object,
+                    bool (*drop_head)(void *queue), void *queue);
 /* Hands the chain over. */
 uint16_t fifo_stage_take(struct km_fifo *f);
 

@@ -176,8 +176,9 @@ int km_realfifo_bookmark(struct km_realfifo *q, struct km_slice version)
 }
 
 /* A list that finds no room takes that of what waits, which it supersedes. */
-static bool drop_head(struct km_realfifo *q)
+static bool drop_head(void *queue)
 {
+    struct km_realfifo *q = queue;
     struct km_fifo *f = &q->fifo;
     uint16_t node = f->head;
 
@@ -197,24 +198,7 @@ void km_realfifo_replace_begin(struct km_realfifo *q)
 
 int km_realfifo_replace_item(struct km_realfifo *q, struct km_slice key, const void *object)
 {
-    struct km_fifo *f = &q->fifo;
-    struct fifo_event event = {.type = KM_DELTA_REPLACED, .key = key, .object = object};
-    uint16_t node;
-    int result;
-
-    if (!f->replacing)
-        return KM_ERR_ARG;
-    while ((result = fifo_make(f, &event, &node)) == KM_ERR_FULL && drop_head(q))
-        continue;
-    if (result == KM_OK) {
-        fifo_stage_link(f, node);
-        return KM_OK;
-    }
-    f->stage_failed = true;
-    if (result != KM_ERR_FULL)
-        return result;
-    f->lost = true;
-    return fifo_refuse(f);
+    return fifo_stage_item(&q->fifo, key, object, drop_head, q);
 }
 
 static int queue_list(struct km_realfifo *q, struct km_slice version)
