@@ -221,7 +221,7 @@ static int check_list(const struct reader *r, const char *list_key, const char *
 {
     const struct km_yaml_node *list = km_yaml_get(r->doc.root, list_key), *name_node, *other_node;
     struct km_slice name, other;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (list == NULL || list->kind == KM_YAML_NULL)
         return KM_OK;
@@ -245,7 +245,7 @@ static int check_list(const struct reader *r, const char *list_key, const char *
             if (km_slice_eq(name, other))
                 return km_yaml_error(&r->doc, name_node != NULL ? name_node : entry, r->fault,
                                      "%s: duplicate name \"%s\"", list_key,
-                                     km_yaml_show(name, show));
+                                     km_slice_show(name, show));
         }
     }
     return KM_OK;
@@ -271,12 +271,12 @@ static int expect_text(const struct reader *r, const char *key, const char *want
 {
     const struct km_yaml_node *node;
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = get_text(r, r->doc.root, key, &text, &node);
     if (err == KM_OK && node != NULL && !km_slice_eq_str(text, wanted))
         return km_yaml_error(&r->doc, node, r->fault, "%s is \"%s\", expected %s", key,
-                             km_yaml_show(text, show), wanted);
+                             km_slice_show(text, show), wanted);
     return err;
 }
 
@@ -361,9 +361,9 @@ static int open_file(struct reader *r, int file)
 static int error_at(struct reader *r, struct place place, const char *what, const char *name,
                     const char *problem)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
-    (void)km_yaml_show(km_slice_of(name), show);
+    (void)km_slice_show(km_slice_of(name), show);
     if (place.line == 0)
         return r->many
                    ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what, show,
@@ -588,7 +588,7 @@ static int set_server_name(const struct reader *r)
 {
     const struct km_yaml_node *node;
     struct km_slice name;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = get_text(r, r->cluster, "tls-server-name", &name, &node);
     if (err != KM_OK || node == NULL)
@@ -599,7 +599,7 @@ static int set_server_name(const struct reader *r)
         km_slice_copy(name, r->out->server_name, sizeof r->out->server_name) != KM_OK)
         return km_yaml_error(&r->doc, node, r->fault,
                              "tls-server-name: \"%s\" is no name or address",
-                             km_yaml_show(name, show));
+                             km_slice_show(name, show));
     return KM_OK;
 }
 
@@ -608,7 +608,7 @@ static int read_server(const struct reader *r)
     const struct km_yaml_node *node;
     struct km_slice server;
     struct km_fault why = {0};
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (is_given(r->opt->server))
         return kubeconfig_set_server(r->out, km_slice_of(r->opt->server), r->fault);
@@ -617,7 +617,7 @@ static int read_server(const struct reader *r)
         return err;
     if (node == NULL)
         return km_yaml_error(&r->doc, r->cluster, r->fault, "no server found for cluster \"%s\"",
-                             km_yaml_show(km_slice_of(r->cluster_name), show));
+                             km_slice_show(km_slice_of(r->cluster_name), show));
     if (kubeconfig_set_server(r->out, server, &why) != KM_OK)
         return km_yaml_error(&r->doc, node, r->fault, "%s", why.text);
     return set_server_name(r);
