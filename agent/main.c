@@ -15,7 +15,6 @@
 #define METRICS_MS 15000
 #define STOP_MS 12000 /* longer than any write may take */
 #define TURN_MS 60000
-#define ENTROPY_WAIT_MS 200
 #define TRIM_MS 30000
 
 static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
@@ -148,40 +147,9 @@ static int load(const struct km_run_flags *cli, struct km_fault *fault)
     return err;
 }
 
-/* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
-static const char *origin(const char *field, const char *file, uint32_t line,
-                          char out[KM_KUBECONFIG_PATH_SIZE])
-{
-    struct km_buf text;
-    km_buf_init(&text, out, KM_KUBECONFIG_PATH_SIZE);
-    if (file[0] != '\0')
-        km_buf_printf(&text, "%s %s", field, km_path_tail(file));
-    else
-        km_buf_printf(&text, "%s:%lu: %s-data", km_path_tail(kubeconfig.source),
-                      (unsigned long)line, field);
-    return out;
-}
-
 static int set_up_tls(struct km_fault *fault)
 {
-    char ca[KM_KUBECONFIG_PATH_SIZE], cert[sizeof ca], key[sizeof ca];
-    if (!kubeconfig.tls)
-        return KM_OK;
-    const struct km_tls_creds creds = {
-        .ca = kubeconfig.ca,
-        .cert = kubeconfig.cert,
-        .key = kubeconfig.key,
-        .ca_name = origin("certificate-authority", kubeconfig.ca_file, kubeconfig.ca_line, ca),
-        .cert_name = origin("client-certificate", kubeconfig.cert_file, kubeconfig.cert_line, cert),
-        .key_name = origin("client-key", kubeconfig.key_file, kubeconfig.key_line, key)};
-    int err = km_tls_setup(&creds, fault);
-    if (err == KM_AGAIN)
-        KM_WARN("Waiting for the kernel's random numbers, as there are none yet after its start");
-    while (err == KM_AGAIN && !km_port_stop_requested()) {
-        (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
-        km_fault_clear(fault);
-        err = km_tls_setup(&creds, fault);
-    }
+    int err = km_client_tls(&kubeconfig, fault);
     km_kubeconfig_wipe_key(&kubeconfig);
     return err;
 }

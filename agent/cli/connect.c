@@ -126,20 +126,13 @@ static int load_config(void)
     return KM_OK;
 }
 
-static int set_up_tls(void)
-{
-    const struct km_kubeconfig *config = cli.env->kubeconfig;
-    const struct km_tls_creds creds = {.ca = config->ca, .cert = config->cert, .key = config->key};
-    return config->tls ? km_tls_setup(&creds, &cli.fault) : KM_OK;
-}
-
 int cli_connect(void)
 {
     int err = check_timeout();
     if (err == KM_OK)
         err = load_config();
     if (err == KM_OK)
-        err = set_up_tls();
+        err = km_client_tls(cli.env->kubeconfig, &cli.fault);
     if (err != KM_OK)
         return err;
     km_loop_init(cli.env->loop);

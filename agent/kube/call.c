@@ -52,10 +52,8 @@ int km_session_open(struct km_session *s, const struct km_kubeconfig_options *wh
 {
     static const struct km_kubeconfig_options usual;
     int err = km_kubeconfig_load(where != NULL ? where : &usual, &s->config, fault);
-    const struct km_tls_creds creds = {
-        .ca = s->config.ca, .cert = s->config.cert, .key = s->config.key};
-    if (err == KM_OK && s->config.tls)
-        err = km_tls_setup(&creds, fault);
+    if (err == KM_OK)
+        err = km_client_tls(&s->config, fault);
     if (err != KM_OK)
         return err;
     km_kubeconfig_wipe_key(&s->config);

@@ -13,7 +13,6 @@
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
 #define PAGE_SIZE 500
-#define RETRY_AFTER_MAX_S 60
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -40,9 +39,9 @@ static void back_off(struct km_reflector *r, enum km_watch_state next)
 /* The next back-off is at least as long as the server asks for, within reason. */
 static void obey(struct km_reflector *r, const struct km_status *status)
 {
-    int64_t after_s = status->retry_after_s;
-    if (after_s > 0)
-        r->retry_after_ms = (after_s < RETRY_AFTER_MAX_S ? after_s : RETRY_AFTER_MAX_S) * 1000;
+    int64_t after_ms = km_status_retry_after_ms(status);
+    if (after_ms > 0)
+        r->retry_after_ms = after_ms;
 }
 
 static void trouble(struct km_reflector *r, const char *why)

@@ -57,6 +57,8 @@ bool km_status_is_invalid(const struct km_status *s);
 bool km_status_is_expired(const struct km_status *s);
 /* The resourceVersion is newer than anything that the server has (cause ResourceVersionTooLarge, or the older message). */
 bool km_status_is_too_large_rv(const struct km_status *s);
+/* How long the server asks to be left alone, at most a minute; 0 = it does not say. */
+int64_t km_status_retry_after_ms(const struct km_status *s);
 /* Fills reason and message for an answer without a Status body, by HTTP code (client-go's table). */
 void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method);
 
@@ -185,6 +187,10 @@ struct km_client {
     struct km_timer token_timer;
 };
 
+/* Hands the certificates and the key of config to TLS, for every connection from now on; nothing for plain http. The key may
+   be wiped afterwards. Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
+   stop meanwhile. Errors as km_tls_setup's, with the file or the line of what is wrong. */
+int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault);
 /* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
 int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                    struct km_loop *loop, struct km_fault *fault);

@@ -21,7 +21,6 @@
 #define LABELS_SIZE 384
 #define TRIM_MS 30000
 #define KEPT_INTERVAL_MS 100
-#define ENTROPY_WAIT_MS 200
 
 #define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(labels, "/metadata/labels", LABELS_SIZE)
 KM_KIND_STRUCT(item, ITEM_FIELDS)
@@ -318,20 +317,6 @@ static bool split_resource(void)
     return resource.plural[0] != '\0' && resource.version[0] != '\0';
 }
 
-static int set_up_tls(struct km_fault *fault)
-{
-    if (!kubeconfig.tls)
-        return KM_OK;
-    const struct km_tls_creds creds = {
-        .ca = kubeconfig.ca, .cert = kubeconfig.cert, .key = kubeconfig.key};
-    int err = km_tls_setup(&creds, fault);
-    while (err == KM_AGAIN && !km_port_stop_requested()) {
-        (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
-        err = km_tls_setup(&creds, fault);
-    }
-    return err;
-}
-
 static int set_up_informer(struct km_fault *fault)
 {
     struct km_reflector *r = &items.reflector;
@@ -374,7 +359,7 @@ static int set_up(struct km_fault *fault)
         err = km_port_seal();
     km_port_signals();
     if (err == KM_OK)
-        err = set_up_tls(fault);
+        err = km_client_tls(&kubeconfig, fault);
     km_loop_init(&loop);
     if (err == KM_OK)
         err = km_client_init(&client, &kubeconfig, &loop, fault);

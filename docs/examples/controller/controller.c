@@ -193,10 +193,8 @@ static int set_up(const char *path, struct km_fault *fault)
 {
     const struct km_kubeconfig_options where = {.path = path};
     int err = km_kubeconfig_load(&where, &kubeconfig, fault);
-    const struct km_tls_creds creds = {
-        .ca = kubeconfig.ca, .cert = kubeconfig.cert, .key = kubeconfig.key};
-    if (err == KM_OK && kubeconfig.tls)
-        err = km_tls_setup(&creds, fault);
+    if (err == KM_OK)
+        err = km_client_tls(&kubeconfig, fault);
     km_loop_init(&loop);
     km_rng_seed(&rng, (uint64_t)km_port_wall_us());
     if (err == KM_OK)
