@@ -8,7 +8,15 @@
  * The table holds slot + 1 by linear probing. It is at most half full, so a probe always ends at an
  * empty place. Removal shifts the rest of the run back instead of leaving marks, so that probes
  * stay short for ever.
+ *
+ * A probe walks along the tags, a byte for each place: what is passed over is not looked at, so a read
+ * by key takes one line of tags, table, slot and key each, however large the cache is.
  */
+
+static uint8_t tag_of(uint32_t hash)
+{
+    return (uint8_t)(0x80u | hash >> 25);
+}
 
 static uint32_t table_mask(const struct km_cache *cache)
 {
@@ -37,11 +45,20 @@ static bool slot_holds(const struct km_cache *cache, uint32_t slot, struct km_sl
 /* The place of key in the table, or the empty place where it belongs. */
 static uint32_t probe(const struct km_cache *cache, struct km_slice key, uint32_t hash)
 {
-    uint32_t place = hash & table_mask(cache);
+    uint32_t mask = table_mask(cache), place = hash & mask;
+    uint8_t tag = tag_of(hash);
 
-    while (cache->table[place] != 0 && !slot_holds(cache, cache->table[place] - 1u, key, hash))
-        place = (place + 1u) & table_mask(cache);
+    for (; cache->tags[place] != 0; place = (place + 1u) & mask) {
+        if (cache->tags[place] == tag && slot_holds(cache, cache->table[place] - 1u, key, hash))
+            break;
+    }
     return place;
+}
+
+static void set_place(struct km_cache *cache, uint32_t place, uint16_t slot)
+{
+    cache->table[place] = (uint16_t)(slot + 1u);
+    cache->tags[place] = tag_of(cache->slots[slot].hash);
 }
 
 static void close_gap(struct km_cache *cache, uint32_t gap)
@@ -52,6 +69,7 @@ static void close_gap(struct km_cache *cache, uint32_t gap)
         uint32_t home;
 
         cache->table[gap] = 0;
+        cache->tags[gap] = 0;
         do {
             at = (at + 1u) & mask;
             if (cache->table[at] == 0)
@@ -59,7 +77,7 @@ static void close_gap(struct km_cache *cache, uint32_t gap)
             home = cache->slots[cache->table[at] - 1u].hash & mask;
             /* An entry may move back to the gap only if its home lies at or before it. */
         } while (((at - home) & mask) < ((at - gap) & mask));
-        cache->table[gap] = cache->table[at];
+        set_place(cache, gap, (uint16_t)(cache->table[at] - 1u));
         gap = at;
     }
 }
@@ -69,6 +87,7 @@ void km_cache_init(struct km_cache *cache, uint32_t seed)
     for (uint32_t i = 0; i < cache->slot_count; i++)
         cache->slots[i] = (struct km_cache_slot){.record = (uint16_t)i};
     memset(cache->table, 0, sizeof cache->table[0] * cache->table_size);
+    memset(cache->tags, 0, cache->table_size);
     cache->spare = cache->slot_count;
     cache->seed = seed;
     cache->round = 0;
@@ -135,7 +154,7 @@ int km_cache_commit(struct km_cache *cache, struct km_slice key, uint16_t *slot,
     slot_key(cache, at)[key.len] = '\0';
     cache->slots[at].key_len = (uint16_t)key.len;
     cache->slots[at].hash = hash;
-    cache->table[place] = (uint16_t)(at + 1u);
+    set_place(cache, place, at);
     show_spare(cache, at);
     *slot = at;
     *old = NULL;

@@ -28,14 +28,22 @@ static inline void text_fold(uint32_t *a, uint32_t *b, uint32_t x, uint32_t y)
     *b = (uint32_t)(product >> 32);
 }
 
+/* Two states that do not wait for each other as long as there is text for both. */
 static inline uint32_t text_hash(struct km_slice text, uint32_t seed)
 {
-    uint32_t a = seed, b = (uint32_t)text.len, x = 0, y = 0;
+    uint32_t a = seed, b = (uint32_t)text.len, c = b, d = seed, x = 0, y = 0;
     const char *at = text.ptr;
     size_t left = text.len;
 
-    for (; left > 8; at += 8, left -= 8)
+    for (; left > 16; at += 16, left -= 16) {
         text_fold(&a, &b, text_word(at), text_word(at + 4));
+        text_fold(&c, &d, text_word(at + 8), text_word(at + 12));
+    }
+    if (left > 8) {
+        text_fold(&c, &d, text_word(at), text_word(at + 4));
+        at += 8;
+        left -= 8;
+    }
     if (left >= 4) {
         x = text_word(at);
         y = text_word(at + left - 4);
@@ -44,8 +52,23 @@ static inline uint32_t text_hash(struct km_slice text, uint32_t seed)
             (unsigned char)at[left - 1];
     }
     text_fold(&a, &b, x, y);
-    text_fold(&a, &b, seed, 0);
+    text_fold(&a, &b, c ^ seed, d);
     return a ^ b;
+}
+
+/* Keys are short: shorter than a call of memcpy is worth. */
+static inline void text_copy(char *to, struct km_slice from)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= from.len; i += 8) {
+        uint32_t x = text_word(from.ptr + i), y = text_word(from.ptr + i + 4);
+
+        memcpy(to + i, &x, sizeof x);
+        memcpy(to + i + 4, &y, sizeof y);
+    }
+    for (; i < from.len; i++)
+        to[i] = from.ptr[i];
 }
 
 static inline bool text_equal(const char *a, const char *b, size_t len)

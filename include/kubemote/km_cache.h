@@ -32,6 +32,7 @@ struct km_cache {
     char *keys;
     struct km_cache_slot *slots;
     uint16_t *table; /* slot + 1, 0 = empty */
+    uint8_t *tags;   /* of the same places: 7 bits of the hash, 0 = empty */
     uint16_t spare;
     uint32_t round, seed;
     uint16_t sweep_at;
@@ -61,9 +62,10 @@ struct km_cache {
 #define KM_CACHE_DEFINE(id, type, slots_, key_size_) \
     _Static_assert((slots_) <= 16384, "cache " #id " is too large"); \
     static type id##_records[(slots_) + 1] KM_POOL_STORAGE(id##_records); \
-    static char id##_keys[(slots_) * (key_size_)] KM_POOL_STORAGE(id##_keys); \
+    _Alignas(64) static char id##_keys[(slots_) * (key_size_)] KM_POOL_STORAGE(id##_keys); \
     static struct km_cache_slot id##_slots[slots_] KM_POOL_STORAGE(id##_slots); \
     static uint16_t id##_table[KM_CACHE_TABLE_SIZE(slots_)] KM_POOL_STORAGE(id##_table); \
+    static uint8_t id##_tags[KM_CACHE_TABLE_SIZE(slots_)] KM_POOL_STORAGE(id##_tags); \
     static struct km_cache id = {.name = #id, \
                                  .slot_count = (slots_), \
                                  .key_size = (key_size_), \
@@ -72,7 +74,8 @@ struct km_cache {
                                  .records = (uint8_t *)id##_records, \
                                  .keys = id##_keys, \
                                  .slots = id##_slots, \
-                                 .table = id##_table}
+                                 .table = id##_table, \
+                                 .tags = id##_tags}
 
 enum km_cache_change { KM_CACHE_ADDED = 1, KM_CACHE_UPDATED = 2 };
 

@@ -20,7 +20,9 @@
 
 /* ---- keys ---- */
 
-#define KM_KEY_SIZE (254 + 64 + 1) /* namespace/name with the NUL */
+/* namespace/name with the NUL: 318 bytes, rounded up so that the keys of a cache begin with a line of
+   the processor's cache. */
+#define KM_KEY_SIZE 320
 
 /* "ns/name", or "name" when ns is empty. KM_ERR_TOO_LONG: out is empty. */
 int km_key_join(struct km_slice ns, struct km_slice name, char *out, size_t out_size,

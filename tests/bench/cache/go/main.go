@@ -34,7 +34,7 @@ var (
 	byName   = cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 	indexer  = cache.NewIndexer(cache.MetaNamespaceKeyFunc, byName)
 	plain    = cache.NewStore(cache.MetaNamespaceKeyFunc)
-	manyPods = cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})
+	manyPods = cache.NewIndexer(cache.MetaNamespaceKeyFunc, byName)
 )
 
 // now is processor time, which other programs on the machine do not lengthen.
@@ -58,12 +58,15 @@ func getByKey(store cache.Store, count, step, times int) func() {
 	}
 }
 
-func getByNames() {
-	lister := listers.NewPodLister(indexer)
-	for range rounds {
-		for i := range objects {
-			if pod, _ := lister.Pods(spaces[i]).Get(names[i]); pod != nil {
-				sink++
+func getByNames(store cache.Indexer, count, step, times int) func() {
+	lister := listers.NewPodLister(store)
+	return func() {
+		for range times {
+			for i := range count {
+				at := i * step % count
+				if pod, _ := lister.Pods(spaces[at]).Get(names[at]); pod != nil {
+					sink++
+				}
 			}
 		}
 	}
@@ -118,7 +121,8 @@ func main() {
 	}
 	runtime.GC()
 	measure("get-key", getByKey(indexer, objects, 1, rounds), rounds*objects)
-	measure("get-names", getByNames, rounds*objects)
+	measure("get-names", getByNames(indexer, objects, 1, rounds), rounds*objects)
+	measure("get-names-large", getByNames(manyPods, large, 7, rounds/20), rounds/20*large)
 	measure("get-large", getByKey(manyPods, large, 7, rounds/20), rounds/20*large)
 	measure("update-indexed", update(indexer), rounds/10*objects)
 	measure("update-plain", update(plain), rounds/10*objects)
