@@ -6,9 +6,7 @@
 #include "kubemote/km_watch.h"
 #include "watch_priv.h"
 
-#define STALE_MS 150000      /* bookmarks come about every minute, at times two minutes apart */
-#define SHORT_STREAM_MS 1000 /* a stream that ends sooner without one event is an error */
-#define STREAM_HEAD_MS 30000
+#define SHORT_STREAM_MS 1000  /* a stream that ends sooner without one event is an error */
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
@@ -131,7 +129,7 @@ static const struct km_object *as_object(const void *record)
     return record;
 }
 
-static void on_bookmark(struct km_reflector *r, const struct km_watch_event *event,
+static void on_bookmark(struct km_reflector *r, const struct km_watch_frame *event,
                         const struct km_object *object)
 {
     if (object->rv[0] == '\0')
@@ -164,7 +162,7 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
     return KM_ERR_STATUS;
 }
 
-static int on_object_event(struct km_reflector *r, const struct km_watch_event *event,
+static int on_object_event(struct km_reflector *r, const struct km_watch_frame *event,
                            const struct km_object *object)
 {
     if (object->name[0] == '\0' || object->rv[0] == '\0') {
@@ -200,7 +198,7 @@ static int skip_oversize(struct km_reflector *r, const char *what)
 
 static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
 {
-    struct km_watch_event event;
+    struct km_watch_frame event;
     struct km_status *status = &r->lane->status;
     void *record = r->sink.spare(r->sink.ctx);
     void *dest[] = {&event, status, record};
@@ -496,14 +494,14 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
     r->request.schema = is_list ? &r->list : &r->events;
     r->request.stream = !is_list;
     r->request.timeout_ms = is_list ? LIST_MS : KM_NEVER;
-    r->request.head_timeout_ms = is_list ? 0 : STREAM_HEAD_MS;
+    r->request.head_timeout_ms = is_list ? 0 : WATCH_HEAD_MS;
     int err = write_target(r);
     if (err != KM_OK) {
         trouble(r, "the list or watch request does not fit CONFIG_KM_TARGET_BYTES");
         back_off(r, KM_WATCH_STREAM);
         return;
     }
-    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : STALE_MS;
+    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
     if (r->state == KM_WATCH_WATCHING && r->resync_wanted)
         look_ms = RESYNC_SPACE_MS;
     set_timer(r, now_ms + look_ms);
@@ -516,7 +514,7 @@ static void start_over(struct km_reflector *r, int64_t now_ms)
 {
     if (r->state != KM_WATCH_WATCHING) {
         r->resync_wanted = false; /* a list is under way: that is what was wanted */
-        set_timer(r, now_ms + STALE_MS);
+        set_timer(r, now_ms + WATCH_STALE_MS);
         return;
     }
     if (now_ms - r->opened_ms < RESYNC_SPACE_MS) {
@@ -539,7 +537,7 @@ static void on_timer(void *ctx, int64_t now_ms)
         start_over(r, now_ms);
         return;
     }
-    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : STALE_MS;
+    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
     int64_t since_ms = r->state == KM_WATCH_STREAM ? r->opened_ms : r->last_event_ms;
     if (now_ms - since_ms < limit_ms) {
         set_timer(r, since_ms + limit_ms);
@@ -579,7 +577,7 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     name_counter(r, 2, &r->events_total, "events");
     name_counter(r, 3, &r->skipped, "skipped");
     name_counter(r, 4, &r->refused, "refused");
-    r->event_parts[0] = (struct km_schema_part){"", &km_kind_watch_event};
+    r->event_parts[0] = (struct km_schema_part){"", &km_kind_watch_frame};
     r->event_parts[1] = (struct km_schema_part){"/object", &km_kind_status};
     r->event_parts[2] = (struct km_schema_part){"/object", r->kind};
     r->list_parts[0] = (struct km_schema_part){"", &km_kind_watch_list};

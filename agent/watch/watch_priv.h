@@ -4,13 +4,19 @@
 
 #include "kubemote/km_kube.h"
 
+#define WATCH_STALE_MS 150000 /* bookmarks come about every minute, at times two minutes apart */
+#define WATCH_HEAD_MS 30000
+
+/* A Status as apimachinery's NewInternalError makes it. */
+void watch_internal_error(struct km_status *status, const char *why);
+
 /* What stands around the object in a watch event. The object's own resourceVersion is among the cached kind's fields, which
    also receive a bookmark. */
-#define WATCH_EVENT_FIELDS(S, I, B, R, A, M) \
+#define WATCH_FRAME_FIELDS(S, I, B, R, A, M) \
     S(type, "/type", 16) \
     S(initial_end, "/object/metadata/annotations/k8s.io~1initial-events-end", 8)
-KM_KIND_STRUCT(watch_event, WATCH_EVENT_FIELDS)
-extern const struct km_kind km_kind_watch_event;
+KM_KIND_STRUCT(watch_frame, WATCH_FRAME_FIELDS)
+extern const struct km_kind km_kind_watch_frame;
 
 /* What stands around the items of a list. */
 #define WATCH_LIST_FIELDS(S, I, B, R, A, M) \

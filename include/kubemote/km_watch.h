@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Room watch: the reflector. It keeps a picture of one collection up to date through every way in which a watch can break,
+ * Room watch: the reflector, and below it a watch without a cache and the retry watcher. The reflector keeps a picture of one collection up to date through every way in which a watch can break,
  * and tells a sink what changed. It owns one lane of the client; it stores no objects: records are decoded into storage
  * that the sink names.
  *
@@ -110,5 +110,116 @@ void km_reflector_resync(struct km_reflector *r, const char *why);
 bool km_reflector_synced(const struct km_reflector *r);
 /* The picture is kept up to date at this moment: no broken watch, no list under way. */
 bool km_reflector_live(const struct km_reflector *r);
+
+/* ---- a watch without a cache ---- */
+
+enum km_watch_type {
+    KM_WATCH_ADDED,
+    KM_WATCH_MODIFIED,
+    KM_WATCH_DELETED,
+    KM_WATCH_BOOKMARK, /* only the resourceVersion means anything */
+    KM_WATCH_ERROR
+};
+const char *km_watch_type_name(enum km_watch_type type); /* "ADDED" */
+
+/* Valid during the call. */
+struct km_watch_event {
+    enum km_watch_type type;
+    const void *record;             /* of the watch's kind; NULL for ERROR */
+    const struct km_object *object; /* how the same record begins; NULL for ERROR */
+    const struct km_status *status; /* ERROR only */
+    bool initial_end;               /* the BOOKMARK behind the initial events */
+};
+
+/*
+ * One watch request, told event by event; nothing is kept, nothing is tried again. It holds its lane as long as it runs, so
+ * that lane should be its own. An event that can't be read is told as an ERROR (reason InternalError, code 500, causes
+ * UnexpectedServerResponse and ClientWatchDecoding, as client-go has it) and ends the watch. An object that is too large for
+ * the JSON window is left out, logged once and counted in `skipped`.
+ */
+struct km_watch {
+    /* Set before km_watch_init; what is pointed at stays. */
+    const char *name; /* for logs: "pods" */
+    const struct km_resource *resource;
+    const char *ns, *label_selector, *field_selector; /* NULL = all */
+    bool
+        metadata_only; /* ask for PartialObjectMetadata: enough for a kind of metadata fields alone */
+    bool
+        initial_events; /* what is there first, as ADDED, then a BOOKMARK with initial_end (servers from 1.32) */
+    uint32_t
+        timeout_s; /* the server ends the stream after a random time in [this, twice this); 0 = 300 */
+    const struct km_kind *kind;   /* begins with KM_META_FIELDS */
+    void *record;                 /* one of that kind: where each object is decoded */
+    struct km_schema_node *nodes; /* CONFIG_KM_JSON_NODE_COUNT */
+    struct km_lane *lane;
+    struct km_client *client;
+    struct km_rng *rng;
+    /* Must not block; may stop the watch. */
+    void (*on_event)(void *ctx, const struct km_watch_event *event);
+    /* It ended, and may be started again from here. KM_OK: the server ended it in order. KM_ERR_STATUS: it was refused, with
+       *status (else NULL). KM_ERR_TIMEOUT: neither event nor bookmark came for 150 s. Else the link or the text. Not called
+       after km_watch_stop. */
+    void (*on_end)(void *ctx, int err, const struct km_status *status);
+    void *ctx;
+
+    /* Private but for the count. */
+    uint32_t skipped;
+    bool running, in_call, unknown_type;
+    int64_t last_event_ms;
+    struct km_timer timer;
+    struct km_request request;
+    struct km_schema schema;
+    struct km_schema_part parts[3];
+};
+
+/* KM_ERR_FULL when the nodes are too few. Start-up only. */
+int km_watch_init(struct km_watch *w, struct km_fault *fault);
+/*
+ * From behind rv: what changed since. "" and "0": what is there first, as ADDED in no order, the latest or whatever the server
+ * has at hand, then changes. KM_ERR_ARG: it runs, or its own call has not returned yet; others as km_rest_watch.
+ */
+int km_watch_start(struct km_watch *w, const char *rv);
+void km_watch_stop(struct km_watch *w);
+
+/* ---- the retry watcher ---- */
+
+/*
+ * A watch that goes on behind the last resourceVersion whenever its stream ends, for a program that handles events and keeps
+ * no picture (client-go's RetryWatcher). Each event is told once, in the server's order, over any number of broken links;
+ * bookmarks move the resourceVersion and are not told. Attempts begin at least min_restart_ms apart, and not before a time that
+ * the server named.
+ *
+ * What can't be resumed ends it, told as an ERROR event and then to on_stop: the resourceVersion is too old (410, as an event or
+ * as the answer); the server forbids it or does not know us (403, 401); an event of unknown type or without
+ * resourceVersion, behind which nobody knows where to go on. All else is tried again for ever.
+ *
+ * A server whose store was restored from an older copy answers a watch from the future with silence: who must notice
+ * that uses the reflector.
+ */
+struct km_retry_watch {
+    /* Set before km_retry_watch_init; of the watch all but on_event, on_end and ctx. */
+    struct km_watch watch;
+    void (*on_event)(void *ctx,
+                     const struct km_watch_event *event); /* as a km_watch's, without bookmarks */
+    void (*on_stop)(void *ctx, const char *why);          /* it ended by itself; may be NULL */
+    void *ctx;
+    int64_t min_restart_ms; /* 0 = 1000 */
+
+    /* Private. */
+    char rv[32];
+    const char *stop_why; /* the stream ends and is not opened again */
+    int64_t started_ms, after_ms;
+    bool running, in_trouble, cut_short;
+    struct km_timer timer;
+};
+
+int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault);
+/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within its own call; KM_ERR_TOO_LONG. */
+int km_retry_watch_start(struct km_retry_watch *w, const char *rv);
+/* Nothing is told any more; harmless when it does not run. */
+void km_retry_watch_stop(struct km_retry_watch *w);
+bool km_retry_watch_running(const struct km_retry_watch *w);
+/* Everything up to here was told: what to keep (km_saved.h) and to start from the next time. */
+const char *km_retry_watch_version(const struct km_retry_watch *w);
 
 #endif

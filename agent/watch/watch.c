@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "kubemote/km_log.h"
+#include "kubemote/km_rest.h"
+#include "kubemote/km_watch.h"
+#include "watch_priv.h"
+
+#define TIMEOUT_S 300
+
+static const char *const type_names[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"};
+
+const char *km_watch_type_name(enum km_watch_type type)
+{
+    return type_names[type];
+}
+
+/* ---- events ---- */
+
+static bool type_of(const char *name, enum km_watch_type *type)
+{
+    for (size_t i = 0; i < sizeof type_names / sizeof type_names[0]; i++) {
+        if (strcmp(name, type_names[i]) != 0)
+            continue;
+        *type = (enum km_watch_type)i;
+        return true;
+    }
+    return false;
+}
+
+static int skip_oversize(struct km_watch *w, const char *limit)
+{
+    if (w->skipped++ == 0)
+        KM_WARN("An object is too large for the JSON window and was skipped",
+                KM_S("resource", w->name), KM_S("limit", limit));
+    return KM_OK;
+}
+
+static void tell(struct km_watch *w, const struct km_watch_event *event)
+{
+    w->in_call = true;
+    w->on_event(w->ctx, event);
+    w->in_call = false;
+}
+
+static int on_text(struct km_request *request, bool item, struct km_slice text, bool overflow)
+{
+    struct km_watch *w = request->ctx;
+    struct km_watch_frame frame;
+    struct km_status *status = &w->lane->status;
+    void *dest[] = {&frame, status, w->record};
+    struct km_watch_event event = {0};
+
+    (void)item;
+    w->last_event_ms = w->client->loop->now_ms;
+    if (overflow)
+        return skip_oversize(w, "CONFIG_KM_JSON_WINDOW_BYTES");
+    int err = km_json_decode(&w->schema, false, text, dest);
+    if (err == KM_ERR_FULL)
+        return skip_oversize(w, "CONFIG_KM_JSON_TOKEN_COUNT");
+    if (err != KM_OK)
+        return err;
+    w->unknown_type = !type_of(frame.type, &event.type);
+    if (w->unknown_type)
+        return KM_ERR_PROTOCOL;
+    if (event.type == KM_WATCH_ERROR) {
+        event.status = status;
+    } else {
+        event.record = event.object = w->record;
+        event.initial_end =
+            event.type == KM_WATCH_BOOKMARK && strcmp(frame.initial_end, "true") == 0;
+    }
+    tell(w, &event);
+    return w->running ? KM_OK : KM_ERR_CANCELED;
+}
+
+static void put_cause(struct km_status *status, const char *reason, const char *message)
+{
+    struct km_cause *cause = &status->causes[status->causes_count++];
+
+    (void)km_slice_copy(km_slice_of(reason), cause->reason, sizeof cause->reason);
+    (void)snprintf(cause->message, sizeof cause->message, "%.100s", message);
+}
+
+void watch_internal_error(struct km_status *status, const char *why)
+{
+    memset(status, 0, sizeof *status);
+    (void)km_slice_copy(km_slice_of("Failure"), status->status, sizeof status->status);
+    (void)km_slice_copy(km_slice_of("InternalError"), status->reason, sizeof status->reason);
+    (void)snprintf(status->message, sizeof status->message, "%.200s", why);
+    status->code = 500;
+}
+
+static void tell_unreadable(struct km_watch *w, const char *why)
+{
+    struct km_status *status = &w->lane->status;
+    const struct km_watch_event event = {.type = KM_WATCH_ERROR, .status = status};
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
+                   why);
+    watch_internal_error(status, text);
+    put_cause(status, "UnexpectedServerResponse", text);
+    put_cause(status, "ClientWatchDecoding", text);
+    tell(w, &event);
+}
+
+static void on_done(struct km_request *request, int err)
+{
+    struct km_watch *w = request->ctx;
+    bool unreadable = err == KM_ERR_SYNTAX || err == KM_ERR_DEPTH || err == KM_ERR_PROTOCOL;
+
+    km_timer_stop(&w->client->loop->timers, &w->timer);
+    if (!w->running)
+        return;
+    if (unreadable && request->http_status == 200)
+        tell_unreadable(w, w->unknown_type ? "got an invalid watch event type" : km_strerror(err));
+    if (!w->running)
+        return;
+    w->running = false;
+    w->on_end(w->ctx, err, err == KM_ERR_STATUS ? request->status : NULL);
+}
+
+/* ---- the age of the last event ---- */
+
+static void on_timer(void *ctx, int64_t now_ms)
+{
+    struct km_watch *w = ctx;
+    bool stale = now_ms - w->last_event_ms >= WATCH_STALE_MS;
+
+    if (!stale || w->lane->active != &w->request) {
+        int64_t from_ms = stale ? now_ms : w->last_event_ms;
+
+        (void)km_timer_set(&w->client->loop->timers, &w->timer, from_ms + WATCH_STALE_MS);
+        return;
+    }
+    km_conn_abort(&w->lane->conn, KM_ERR_TIMEOUT, "no event and no bookmark came for too long",
+                  now_ms);
+}
+
+/* ---- for the program ---- */
+
+int km_watch_init(struct km_watch *w, struct km_fault *fault)
+{
+    w->timer.fn = on_timer;
+    w->timer.ctx = w;
+    w->parts[0] = (struct km_schema_part){"", &km_kind_watch_frame};
+    w->parts[1] = (struct km_schema_part){"/object", &km_kind_status};
+    w->parts[2] = (struct km_schema_part){"/object", w->kind};
+    int err = km_schema_init(&w->schema, w->parts, 3, NULL, w->nodes, CONFIG_KM_JSON_NODE_COUNT);
+    if (err == KM_OK)
+        return KM_OK;
+    return km_fault_set(fault, err, "the fields of %s do not fit CONFIG_KM_JSON_NODE_COUNT (%d)",
+                        w->kind->name, CONFIG_KM_JSON_NODE_COUNT);
+}
+
+static void fill_options(const struct km_watch *w, const char *rv, struct km_options *options)
+{
+    int64_t least_s = w->timeout_s > 0 ? w->timeout_s : TIMEOUT_S;
+
+    *options = (struct km_options){.label_selector = w->label_selector,
+                                   .field_selector = w->field_selector,
+                                   .resource_version = rv[0] != '\0' ? rv : NULL,
+                                   .timeout_seconds = km_rng_range(w->rng, least_s, 2 * least_s),
+                                   .allow_bookmarks = KM_YES};
+    if (!w->initial_events)
+        return;
+    options->send_initial_events = KM_YES;
+    options->resource_version_match = "NotOlderThan";
+}
+
+int km_watch_start(struct km_watch *w, const char *rv)
+{
+    struct km_options options;
+
+    if (w->running || km_request_busy(&w->request))
+        return KM_ERR_ARG;
+    fill_options(w, rv, &options);
+    w->request = (struct km_request){.what = w->name,
+                                     .accept = w->metadata_only ? KM_ACCEPT_META : NULL,
+                                     .schema = &w->schema,
+                                     .on_text = on_text,
+                                     .on_done = on_done,
+                                     .ctx = w,
+                                     .priority = 1};
+    const char *ns = w->ns != NULL && w->ns[0] != '\0' ? w->ns : NULL;
+    int err = km_rest_watch(&w->request, w->client, w->resource, ns, &options);
+    if (err != KM_OK)
+        return err;
+    w->request.timeout_ms = KM_NEVER;
+    w->request.head_timeout_ms = WATCH_HEAD_MS;
+    w->running = true;
+    w->unknown_type = false;
+    w->last_event_ms = w->client->loop->now_ms;
+    (void)km_timer_set(&w->client->loop->timers, &w->timer, w->last_event_ms + WATCH_STALE_MS);
+    return km_request_send(&w->request, w->lane);
+}
+
+void km_watch_stop(struct km_watch *w)
+{
+    w->running = false;
+    km_timer_stop(&w->client->loop->timers, &w->timer);
+    /* From within on_event the request ends by the result of on_text. */
+    if (!w->in_call)
+        km_request_cancel(&w->request);
+}
