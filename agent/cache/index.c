@@ -231,14 +231,15 @@ void km_index_find(const struct km_index *index, struct km_slice value, struct k
 
 int km_index_next(struct km_index_walk *walk, uint16_t *slot)
 {
-    uint32_t entry;
+    while (walk->next != 0) {
+        uint32_t entry = walk->next - 1u;
 
-    if (walk->next == 0)
-        return KM_ERR_NOT_FOUND;
-    entry = walk->next - 1u;
-    *slot = (uint16_t)slot_of(walk->index, entry);
-    walk->next = walk->index->entries[entry].next;
-    return KM_OK;
+        *slot = (uint16_t)slot_of(walk->index, entry);
+        walk->next = walk->index->entries[entry].next;
+        if (!km_store_hides(walk->index->store, *slot))
+            return KM_OK;
+    }
+    return KM_ERR_NOT_FOUND;
 }
 
 int km_index_keys(const struct km_index *index, struct km_slice value, uint16_t *slots,
@@ -272,6 +273,14 @@ int km_index_like(const struct km_index *index, struct km_slice key, const void 
     return (int)kept;
 }
 
+/* One object at least of the chain is not hidden. */
+static bool is_seen(const struct km_index *index, uint16_t chain)
+{
+    while (chain != 0 && km_store_hides(index->store, (uint16_t)slot_of(index, chain - 1u)))
+        chain = index->entries[chain - 1u].next;
+    return chain != 0;
+}
+
 int km_index_next_value(const struct km_index *index, uint32_t *at, char *out, size_t out_size)
 {
     struct km_buf text;
@@ -279,7 +288,7 @@ int km_index_next_value(const struct km_index *index, uint32_t *at, char *out, s
     uint32_t entry;
 
     km_buf_init(&text, out, out_size);
-    while (*at < index->table_size && index->table[*at] == 0)
+    while (*at < index->table_size && !is_seen(index, index->table[*at]))
         ++*at;
     if (*at >= index->table_size)
         return KM_ERR_NOT_FOUND;

@@ -84,7 +84,9 @@ void km_store_init(struct km_store *store, uint32_t seed)
         index->next = NULL;
     }
     store->version[0] = '\0';
+    store->hidden = NULL;
     store->left_out = 0;
+    store->missing = 0;
     store->incomplete = false;
     store->worst_known = false;
 }
@@ -193,6 +195,8 @@ static int leave_out(struct km_store *store, struct km_store_change *change)
 
     store->incomplete = true;
     store->left_out++;
+    if (!store->cache->replacing)
+        store->missing = store->left_out;
     if (store->prefers == NULL)
         return KM_ERR_FULL;
     worst = find_worst(store);
@@ -230,9 +234,14 @@ const void *km_store_get(const struct km_store *store, struct km_slice key)
 {
     uint16_t slot;
 
-    if (km_cache_find(store->cache, key, &slot) != KM_OK)
+    if (km_cache_find(store->cache, key, &slot) != KM_OK || km_store_hides(store, slot))
         return NULL;
     return km_cache_get(store->cache, slot);
+}
+
+bool km_store_hides(const struct km_store *store, uint16_t slot)
+{
+    return store->hidden != NULL && km_bit_get(store->hidden, slot);
 }
 
 int km_store_keys(const struct km_store *store, uint16_t *slots, uint16_t size)
@@ -243,8 +252,10 @@ int km_store_keys(const struct km_store *store, uint16_t *slots, uint16_t size)
     if (km_cache_count(store->cache) > size)
         return KM_ERR_FULL;
     for (uint16_t from = 0; km_cache_next(store->cache, from, &slot) == KM_OK;
-         from = (uint16_t)(slot + 1u))
-        slots[count++] = slot;
+         from = (uint16_t)(slot + 1u)) {
+        if (!km_store_hides(store, slot))
+            slots[count++] = slot;
+    }
     slots_sort(store->cache, slots, count);
     return (int)count;
 }
@@ -267,6 +278,7 @@ int km_store_sweep(struct km_store *store, struct km_store_change *change)
         drop_slot(store, change->slot);
         fill_removed(change, key, old);
     } else if (replacing) {
+        store->missing = store->left_out;
         store->incomplete = store->left_out > 0;
     }
     return result;
@@ -275,6 +287,11 @@ int km_store_sweep(struct km_store *store, struct km_store_change *change)
 bool km_store_complete(const struct km_store *store)
 {
     return !store->incomplete;
+}
+
+uint32_t km_store_left_out(const struct km_store *store)
+{
+    return store->left_out > store->missing ? store->left_out : store->missing;
 }
 
 bool km_store_has_room(const struct km_store *store)

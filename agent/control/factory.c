@@ -8,7 +8,7 @@
 static bool all_synced(struct km_shared *const list[], uint16_t count)
 {
     for (uint16_t i = 0; i < count; i++) {
-        if (!km_shared_synced(list[i]))
+        if (km_shared_synced(list[i]) == KM_NOT_SYNCED)
             return false;
     }
     return true;
@@ -101,7 +101,7 @@ void km_factory_stop(struct km_factory *f)
 bool km_factory_synced(const struct km_factory *f)
 {
     for (const struct km_shared *s = f->first; s != NULL; s = s->next) {
-        if (!km_shared_synced(s))
+        if (km_shared_synced(s) == KM_NOT_SYNCED)
             return false;
     }
     return true;

@@ -88,6 +88,8 @@ int km_lister_next(struct km_lister_walk *walk, const void **record)
 
     while (next_slot(walk, &slot) == KM_OK) {
         *record = km_cache_get(walk->lister->store->cache, slot);
+        if (km_store_hides(walk->lister->store, slot))
+            continue;
         if (in_namespace(walk, slot) && selected(walk, *record))
             return KM_OK;
     }

@@ -6,6 +6,8 @@
 
 #define TOLD_ALL UINT32_MAX
 #define RESYNC_MIN_MS 1000
+#define HEAL_LEAST_MS 10000
+#define HEAL_MOST_MS 300000
 #define TURN_SLOTS 64 /* initial adds of a late handler in one turn of the loop */
 
 enum call { ADD, UPDATE, REMOVE };
@@ -131,6 +133,7 @@ static void replace_begin(void *ctx)
     struct km_shared *s = ctx;
 
     s->replacing = true;
+    s->store->hidden = s->untold;
     km_store_replace_begin(s->store);
 }
 
@@ -198,13 +201,23 @@ static int upsert(void *ctx)
     return KM_OK;
 }
 
-/* Room again: what was left out comes in by a new list. */
+/* Room again: what was left out comes in by a new list. The more lists in a row do not fit, the longer until the next one. */
 static void heal(struct km_shared *s)
 {
-    if (km_store_complete(s->store))
+    int64_t now_ms = now_of(s);
+
+    if (km_store_complete(s->store)) {
         s->full = false;
-    else if (km_store_has_room(s->store))
-        km_reflector_resync(&s->reflector, "the cache has room again");
+        s->heal_space_ms = 0;
+    }
+    if (!km_store_has_room(s->store) || s->heal_at_ms > now_ms)
+        return;
+    s->heal_space_ms = s->heal_space_ms == 0 ? HEAL_LEAST_MS : s->heal_space_ms * 2;
+    if (s->heal_space_ms > HEAL_MOST_MS)
+        s->heal_space_ms = HEAL_MOST_MS;
+    s->heal_at_ms = now_ms + s->heal_space_ms;
+    set_timer(s, now_ms);
+    km_reflector_resync(&s->reflector, "the cache has room again");
 }
 
 /* A list under way says at its end what is gone: an object that it brought and took back counts as not seen. */
@@ -262,6 +275,7 @@ static void replace_end(void *ctx)
     struct km_shared *s = ctx;
     struct km_store_change change;
 
+    s->store->hidden = NULL;
     while (!s->stop_wanted && km_store_sweep(s->store, &change) == KM_OK)
         tell_gone(s, change.slot, change.old, true);
     tell_untold(s);
@@ -359,6 +373,7 @@ static void on_timer(void *ctx, int64_t now_ms)
         km_shared_stop(s);
         return;
     }
+    heal(s);
     s->depth++;
     for (struct km_handler *h = s->handlers; h != NULL && !s->stop_wanted; h = h->next) {
         int64_t due_ms = serve(s, h, now_ms);
@@ -367,6 +382,8 @@ static void on_timer(void *ctx, int64_t now_ms)
             next_ms = due_ms;
     }
     leave(s);
+    if (s->heal_at_ms > now_ms && s->heal_at_ms < next_ms)
+        next_ms = s->heal_at_ms;
     set_timer(s, s->stop_wanted ? now_ms : next_ms);
 }
 
@@ -475,9 +492,16 @@ bool km_handler_busy(const struct km_handler *h)
     return h->shared != NULL;
 }
 
-bool km_shared_synced(const struct km_shared *s)
+enum km_synced km_shared_synced(const struct km_shared *s)
 {
-    return s->synced;
+    if (!s->synced)
+        return KM_NOT_SYNCED;
+    return km_store_complete(s->store) ? KM_SYNCED : KM_SYNCED_IN_PART;
+}
+
+uint32_t km_shared_left_out(const struct km_shared *s)
+{
+    return km_store_left_out(s->store);
 }
 
 bool km_shared_complete(const struct km_shared *s)

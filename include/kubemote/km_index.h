@@ -112,10 +112,15 @@ struct km_store {
     bool (*prefers)(void *ctx, const void *a, const void *b);
     void *ctx;
 
+    /* A bit per slot: objects that readers do not see yet, since their list is not complete. NULL: none. Whoever fills the store
+       sets it. */
+    const uint32_t *hidden;
+
     /* Private. */
     struct km_index *indexes;
     char version[KM_VERSION_SIZE];
     uint32_t left_out; /* since the last list began */
+    uint32_t missing;  /* the same, but of the list before as long as one is under way */
     bool incomplete, worst_known;
     uint16_t worst;
 };
@@ -154,9 +159,11 @@ void *km_store_spare(struct km_store *store);
 int km_store_put(struct km_store *store, struct km_slice key, struct km_store_change *change);
 /* KM_OK or KM_ERR_NOT_FOUND. */
 int km_store_delete(struct km_store *store, struct km_slice key, struct km_store_change *change);
-/* The record of key, NULL when there is none. */
+/* The record of key, NULL when there is none or it is hidden. */
 const void *km_store_get(const struct km_store *store, struct km_slice key);
-/* All slots in use, ordered by key. The number of them, or KM_ERR_FULL when slots has not room for
+/* Of an object that is there. */
+bool km_store_hides(const struct km_store *store, uint16_t slot);
+/* All slots in use and not hidden, ordered by key. The number of them, or KM_ERR_FULL when slots has not room for
    all. Slots that are freed later show no key (km_cache_key) until they are taken again. */
 int km_store_keys(const struct km_store *store, uint16_t *slots, uint16_t size);
 
@@ -172,6 +179,9 @@ int km_store_sweep(struct km_store *store, struct km_store_change *change);
  * would bring in more. While all slots are in use it stays false, so that the rate of lists is flat.
  */
 bool km_store_complete(const struct km_store *store);
+/* How often something was left out since the last list began: behind a list the number of objects that are missing, later
+   no less than that. 0 when complete. */
+uint32_t km_store_left_out(const struct km_store *store);
 bool km_store_has_room(const struct km_store *store);
 
 /* The resourceVersion of the last change, list or bookmark, as the caller noted it, "" at first.
@@ -181,7 +191,7 @@ const char *km_store_version(const struct km_store *store);
 
 /* ---- reading by index ---- */
 
-/* A walk along the objects of one value, in no order that means anything. The object just given may
+/* None of these gives what the store hides. A walk along the objects of one value, in no order that means anything. The object just given may
    be put or deleted during the walk; for other changes take the slots by km_index_keys first. */
 struct km_index_walk {
     const struct km_index *index;

@@ -14,7 +14,18 @@
  *    When a list breaks off, client-go's has told none of it, this one may have told updates: the next list puts all right.
  *  - After a broken link the contents are listed again (km_watch.h says why): updates with the same resourceVersion on both
  *    sides, where client-go goes on with the watch.
- *  - When there are more objects than slots, some are left out: km_shared_complete says so.
+ *  - When there are more objects than slots, some are left out: km_shared_synced, km_shared_complete and km_shared_left_out say
+ *    so. Those that were refused come in by a new list when there is room again: after 10 s, and after twice as long each time
+ *    (at most 5 minutes) while lists still don't fit, so that the rate of requests is flat whatever comes and goes.
+ *
+ * What readers see is never half a list. The store, its indexes and the lister go on showing the objects that were there, each
+ * as last told; what a list under way brings anew is hidden until the list is complete, and then all of it is there at
+ * once, before the first handler hears of it. A new list needs no second store: objects stand in their slots and carry the
+ * number of the list that saw them last.
+ *
+ * A handler that takes long: what the server sends meanwhile waits in the socket and then in the server, which drops a watch
+ * that reads too slowly; the contents are listed again then, and the handler is told the difference (updates in between are
+ * merged, deletions that were missed are tombstones). Other handlers of the loop wait too.
  *
  * One owner, the loop; no locks. Storage is the caller's or static; nothing allocates.
  */
@@ -73,6 +84,8 @@ struct km_shared {
     struct km_timer timer;
     uint16_t depth; /* of calls under way */
     bool running, replacing, synced, stop_wanted, full;
+    int64_t heal_at_ms,
+        heal_space_ms; /* the next list for what was left out, and the space before it */
 };
 
 /* Storage of an informer: id, and its store id_store. prefers_ as in KM_STORE_DEFINE: which of two objects is kept when there
@@ -104,10 +117,17 @@ int km_shared_remove(struct km_shared *s, struct km_handler *h);
 /* Its memory is still in use. */
 bool km_handler_busy(const struct km_handler *h);
 
-/* The first list is complete, as far as there was room. */
-bool km_shared_synced(const struct km_shared *s);
+/* Others than the first are true. */
+enum km_synced {
+    KM_NOT_SYNCED,
+    KM_SYNCED_IN_PART, /* the first list is complete, but some objects had no room */
+    KM_SYNCED
+};
+enum km_synced km_shared_synced(const struct km_shared *s);
 /* No object was left out for want of a slot. */
 bool km_shared_complete(const struct km_shared *s);
+/* How many were, as km_store_left_out: for a gauge or a condition. */
+uint32_t km_shared_left_out(const struct km_shared *s);
 bool km_handler_synced(const struct km_handler *h);
 /* Runs the loop until all are synced. KM_OK, KM_ERR_TIMEOUT, KM_ERR_CANCELED when the process is to stop, KM_ERR_REENTRANT
    from within the loop. Blocks. */

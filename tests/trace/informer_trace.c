@@ -407,7 +407,7 @@ static void trim(void)
 {
     static int64_t next_ms;
 
-    if (!km_shared_synced(&items) || loop.now_ms < next_ms)
+    if (km_shared_synced(&items) == KM_NOT_SYNCED || loop.now_ms < next_ms)
         return;
     next_ms = loop.now_ms + TRIM_MS;
     km_port_trim();

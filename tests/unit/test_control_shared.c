@@ -73,6 +73,7 @@ static void set_up(struct km_shared *s)
     s->transform = NULL;
     s->replacing = s->synced = s->stop_wanted = s->full = false;
     s->running = true;
+    s->heal_at_ms = s->heal_space_ms = 0;
     s->reflector.state = KM_WATCH_STOPPED;
     s->reflector.resync_wanted = false;
     km_timer_stop(&loop.timers, &s->timer);
@@ -518,7 +519,8 @@ static void full_cache_refuses_and_heals(void **state)
     assert_int_equal(put(&few, "d", "4"), KM_ERR_FULL);
     end_list(&few);
     expect(&first, "+a1i +b2i +c3i synced ");
-    assert_true(km_shared_synced(&few));
+    assert_int_equal(km_shared_synced(&few), KM_SYNCED_IN_PART);
+    assert_int_equal(km_shared_left_out(&few), 1);
     assert_false(km_shared_complete(&few));
     assert_false(few.reflector.resync_wanted);
     assert_int_equal(put(&few, "e", "5"), KM_ERR_FULL);
@@ -527,15 +529,138 @@ static void full_cache_refuses_and_heals(void **state)
     assert_false(few.reflector.resync_wanted);
     gone(&few, "a", "7");
     assert_true(few.reflector.resync_wanted);
+    assert_int_equal(km_shared_left_out(&few), 2);
     few.reflector.resync_wanted = false;
     begin_list(&few);
+    assert_int_equal(km_shared_left_out(&few), 2);
     (void)put(&few, "b", "2");
     (void)put(&few, "c", "3");
     (void)put(&few, "e", "5");
     end_list(&few);
     expect(&first, "-a7 b2>2 c3>3 +e5 ");
     assert_true(km_shared_complete(&few));
+    assert_int_equal(km_shared_left_out(&few), 0);
+    assert_int_equal(km_shared_synced(&few), KM_SYNCED);
     assert_false(few.reflector.resync_wanted);
+}
+
+static void list_four(struct km_shared *s)
+{
+    begin_list(s);
+    (void)put(s, "a", "1");
+    (void)put(s, "b", "2");
+    (void)put(s, "z", "3");
+    assert_int_equal(put(s, "y", "4"), KM_ERR_FULL);
+    end_list(s);
+}
+
+/* Lists that do not fit come ever more rarely. */
+static void lists_for_room_are_spaced(void **state)
+{
+    unsigned lists = 0;
+    int64_t before_ms = 0, last_ms = 0;
+
+    (void)state;
+    set_up(&few);
+    listen(&first, &few);
+    few.reflector.state = KM_WATCH_WATCHING;
+    list_four(&few);
+    for (unsigned i = 0; i < 3600; i++) {
+        pass(1000);
+        (void)put(&few, "z", "5");
+        gone(&few, "z", "6");
+        first.log[0] = '\0';
+        if (!few.reflector.resync_wanted)
+            continue;
+        lists++;
+        before_ms = last_ms;
+        last_ms = loop.now_ms;
+        few.reflector.resync_wanted = false;
+        list_four(&few);
+    }
+    assert_in_range(lists, 10, 20);
+    assert_true(last_ms - before_ms >= 300000);
+}
+
+/* ---- what readers see ---- */
+
+/* In the namespace "early"; others: elsewhere. */
+static void expect_readers(const char *names, const char *versions, int others)
+{
+    const struct km_lister lister = {.store = items.store, .by_namespace = &by_namespace};
+    struct km_lister_walk walk;
+    uint16_t slots[SLOTS];
+    const void *record;
+    unsigned listed = 0;
+
+    for (size_t i = 0; names[i] != '\0'; i++) {
+        const struct km_thing *thing = km_lister_get(&lister, "early", (char[]){names[i], '\0'});
+
+        assert_non_null(thing);
+        assert_int_equal(thing->rv[0], versions[i]);
+    }
+    km_lister_find(&lister, km_slice_of("early"), NULL, &walk);
+    while (km_lister_next(&walk, &record) == KM_OK)
+        listed++;
+    assert_int_equal(listed, strlen(names));
+    assert_int_equal(km_store_keys(items.store, slots, SLOTS), (int)strlen(names) + others);
+    assert_int_equal(km_index_keys(&by_namespace, km_slice_of("early"), slots, SLOTS),
+                     (int)strlen(names));
+}
+
+static unsigned value_count(void)
+{
+    char value[64];
+    uint32_t at = 0;
+    unsigned count = 0;
+
+    while (km_index_next_value(&by_namespace, &at, value, sizeof value) == KM_OK)
+        count++;
+    return count;
+}
+
+/* The first handler that hears of a list finds all of it. */
+static void look_at_all(void *ctx, uint16_t slot, const void *now, bool initial)
+{
+    (void)ctx;
+    (void)slot;
+    (void)now;
+    (void)initial;
+    assert_int_equal(value_count(), 2);
+    expect_readers("def", "345", 1);
+}
+
+static void readers_never_see_half_a_list(void **state)
+{
+    (void)state;
+    set_up(&items);
+    assert_int_equal(km_store_add_index(items.store, &by_namespace), KM_OK);
+    begin_list(&items);
+    (void)put(&items, "a", "1");
+    (void)put(&items, "b", "2");
+    expect_readers("", "", 0);
+    assert_int_equal(value_count(), 0);
+    end_list(&items);
+    expect_readers("ab", "12", 0);
+    begin_list(&items);
+    (void)put(&items, "b", "3");
+    (void)put(&items, "c", "4");
+    expect_readers("ab", "13", 0);
+    begin_list(&items);
+    expect_readers("ab", "13", 0);
+    (void)put(&items, "d", "3");
+    (void)put(&items, "e", "4");
+    expect_readers("ab", "13", 0);
+    (void)put(&items, "f", "5");
+    (void)put(&items, "x", "6");
+    expect_readers("ab", "13", 0);
+    assert_int_equal(value_count(), 1);
+    listen(&first, &items);
+    first.handler.on_add = look_at_all;
+    first.handler.cursor = UINT32_MAX;
+    end_list(&items);
+    expect_readers("def", "345", 1);
+    assert_int_equal(value_count(), 2);
 }
 
 /* Old and new ones together are too many, though the new ones alone are not. */
@@ -710,7 +835,9 @@ int main(void)
         cmocka_unit_test(each_handler_has_its_period),
         cmocka_unit_test(short_periods_are_raised),
         cmocka_unit_test(full_cache_refuses_and_heals),
+        cmocka_unit_test(lists_for_room_are_spaced),
         cmocka_unit_test(replaced_contents_take_one_more_list),
+        cmocka_unit_test(readers_never_see_half_a_list),
         cmocka_unit_test(preferred_objects_stay),
         cmocka_unit_test(transform_comes_before_the_store),
         cmocka_unit_test(factory_shares),
