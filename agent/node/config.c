@@ -238,7 +238,7 @@ static int expect_map(struct reader *r, const struct km_yaml_node *node, const c
                : km_yaml_error(&r->doc, node, r->fault, "%s: expected a map", what);
 }
 
-static int read_label(struct reader *r, const struct km_yaml_node *node, struct km_label *out)
+static int read_label(struct reader *r, const struct km_yaml_node *node, struct km_node_label *out)
 {
     struct km_fault why = {0};
     struct km_slice value;

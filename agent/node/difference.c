@@ -83,7 +83,7 @@ static bool info_equal(const struct km_node *node, const struct node_desired *wa
 }
 
 /* Label values hold no byte that JSON would escape, so the text between the quotes is the value. */
-static bool label_equal(const struct km_label *label, const char *raw)
+static bool label_equal(const struct km_node_label *label, const char *raw)
 {
     size_t len = strlen(label->value);
     return strlen(raw) == len + 2 && raw[0] == '"' && memcmp(raw + 1, label->value, len) == 0;

@@ -129,7 +129,8 @@ bool km_label_is_allowed(struct km_slice key)
 
 /* ---- the agent's labels ---- */
 
-static void put_label(struct km_label *out, uint16_t *count, const char *key, const char *value)
+static void put_label(struct km_node_label *out, uint16_t *count, const char *key,
+                      const char *value)
 {
     for (uint16_t i = 0; i < *count; i++) {
         if (strcmp(out[i].key, key) == 0) {
@@ -138,11 +139,11 @@ static void put_label(struct km_label *out, uint16_t *count, const char *key, co
         }
     }
     if (*count < CONFIG_KM_NODE_LABEL_COUNT)
-        out[(*count)++] = (struct km_label){key, value};
+        out[(*count)++] = (struct km_node_label){key, value};
 }
 
 uint16_t km_node_labels(const struct km_facts *facts, const struct km_node_config *config,
-                        const char *node_name, struct km_label out[CONFIG_KM_NODE_LABEL_COUNT])
+                        const char *node_name, struct km_node_label out[CONFIG_KM_NODE_LABEL_COUNT])
 {
     uint16_t count = 0;
 

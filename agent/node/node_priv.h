@@ -10,7 +10,7 @@
 /* ---- labels that the agent owns ---- */
 
 struct node_labels {
-    struct km_label items[CONFIG_KM_NODE_LABEL_COUNT];
+    struct km_node_label items[CONFIG_KM_NODE_LABEL_COUNT];
     uint16_t count;
     struct km_field fields[CONFIG_KM_NODE_LABEL_COUNT + 40]; /* of the Node kind, labels last */
     char paths[CONFIG_KM_NODE_TEXT_BYTES];                   /* RFC 6901 pointers of the labels */

@@ -116,6 +116,7 @@ void km_facts_conditions(const struct km_facts *facts, const struct km_node_conf
  * it). Pure.
  */
 uint16_t km_node_labels(const struct km_facts *facts, const struct km_node_config *config,
-                        const char *node_name, struct km_label out[CONFIG_KM_NODE_LABEL_COUNT]);
+                        const char *node_name,
+                        struct km_node_label out[CONFIG_KM_NODE_LABEL_COUNT]);
 
 #endif

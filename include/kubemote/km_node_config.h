@@ -24,7 +24,7 @@ enum km_taint_effect { KM_NO_SCHEDULE, KM_PREFER_NO_SCHEDULE, KM_NO_EXECUTE };
 /* "NoSchedule", ... */
 const char *km_taint_effect_name(enum km_taint_effect effect);
 
-struct km_label {
+struct km_node_label {
     const char *key, *value;
 };
 
@@ -49,7 +49,7 @@ struct km_thresholds {
 struct km_node_config {
     const char *node_name; /* "": the command line or the host name says */
     enum km_node_mode mode;
-    struct km_label labels[CONFIG_KM_NODE_LABEL_COUNT];
+    struct km_node_label labels[CONFIG_KM_NODE_LABEL_COUNT];
     uint16_t label_count; /* of the configuration alone: see km_node_labels */
     bool register_os_label, register_hostname_label;
     const char *region; /* "": no label */

@@ -410,7 +410,7 @@ static void test_label_rules(void **state)
 
 static void test_node_labels(void **state)
 {
-    struct km_label out[CONFIG_KM_NODE_LABEL_COUNT];
+    struct km_node_label out[CONFIG_KM_NODE_LABEL_COUNT];
     struct km_facts facts = {.architecture = "arm", .operating_system = "linux"};
 
     (void)state;
