@@ -3,12 +3,15 @@
  * An informer on any resource that says what its handler is told, one JSON line for each call:
  *
  *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
- *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [-v N]
+ *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--retry VERSION]
+ *                  [-v N]
  *
  * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
- * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list.
+ * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list. --retry runs a retry watcher from
+ * behind that resourceVersion instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +36,7 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
 
 static struct options {
-    const char *kubeconfig, *resource, *ns, *selector, *index, *save;
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *retry;
     int64_t resync_ms;
     int verbosity;
     bool metadata, quiet;
@@ -264,7 +267,8 @@ static bool take_flag(const char *flag, const char *value)
                  {"-n", &options.ns},
                  {"-l", &options.selector},
                  {"--index", &options.index},
-                 {"--save", &options.save}};
+                 {"--save", &options.save},
+                 {"--retry", &options.retry}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(flag, texts[i].name) != 0)
@@ -349,6 +353,56 @@ static int set_up_informer(struct km_fault *fault)
     return km_shared_add(&items, &handler);
 }
 
+/* ---- the retry watcher ---- */
+
+static struct km_retry_watch retry;
+static struct km_item retry_item;
+
+static void on_watch_event(void *ctx, const struct km_watch_event *event)
+{
+    char code[16];
+
+    (void)ctx;
+    begin_line(km_watch_type_name(event->type), event->record);
+    if (event->type == KM_WATCH_ERROR) {
+        (void)snprintf(code, sizeof code, "%d", (int)event->status->code);
+        km_json_kv_str(&writer, "rv", code);
+    } else {
+        km_json_kv_str(&writer, "rv", event->object->rv);
+    }
+    end_line();
+}
+
+static void on_watch_stop(void *ctx, const char *why)
+{
+    (void)ctx;
+    (void)why;
+    begin_line("stopped", NULL);
+    end_line();
+}
+
+static int set_up_retry(struct km_fault *fault)
+{
+    uint32_t seed = 0;
+
+    (void)km_port_entropy(&seed, sizeof seed);
+    km_rng_seed(&rng, seed);
+    retry = (struct km_retry_watch){.watch = {.name = resource.plural,
+                                              .resource = &resource,
+                                              .ns = options.ns,
+                                              .label_selector = options.selector,
+                                              .metadata_only = options.metadata,
+                                              .kind = &km_kind_item,
+                                              .record = &retry_item,
+                                              .nodes = event_nodes,
+                                              .lane = &lane,
+                                              .client = &client,
+                                              .rng = &rng},
+                                    .on_event = on_watch_event,
+                                    .on_stop = on_watch_stop};
+    return km_retry_watch_init(&retry, fault);
+}
+
 static int set_up(struct km_fault *fault)
 {
     const struct km_kubeconfig_options where = {.path = options.kubeconfig};
@@ -365,7 +419,9 @@ static int set_up(struct km_fault *fault)
         err = km_client_init(&client, &kubeconfig, &loop, fault);
     if (err == KM_OK)
         err = km_lane_init(&lane, &client, "watch");
-    return err == KM_OK ? set_up_informer(fault) : err;
+    if (err != KM_OK)
+        return err;
+    return options.retry != NULL ? set_up_retry(fault) : set_up_informer(fault);
 }
 
 static void on_usr1(int number)
@@ -390,6 +446,10 @@ static void start(void)
 {
     char rv[KM_VERSION_SIZE];
 
+    if (options.retry != NULL) {
+        (void)km_retry_watch_start(&retry, options.retry);
+        return;
+    }
     if (options.save == NULL) {
         km_shared_start(&items);
         return;
@@ -421,7 +481,7 @@ int main(int argc, char **argv)
         say(2, "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
                "NAMESPACE] "
                "[-l SELECTOR] [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] "
-               "[--save FILE] [-v N]\n");
+               "[--save FILE] [--retry VERSION] [-v N]\n");
         return 2;
     }
     if (set_up(&fault) != KM_OK)
@@ -437,7 +497,10 @@ int main(int argc, char **argv)
         contents_asked = 0;
         print_contents();
     }
-    km_shared_stop(&items);
+    if (options.retry != NULL)
+        km_retry_watch_stop(&retry);
+    else
+        km_shared_stop(&items);
     if (options.save != NULL)
         (void)km_saved_write(&saved);
     return 0;
