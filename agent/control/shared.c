@@ -22,8 +22,30 @@ struct change {
 
 /* ---- calls ---- */
 
-static void call_handler(struct km_handler *h, const struct change *c)
+static bool matches(const struct km_handler *h, const void *record)
 {
+    return h->matches == NULL || h->matches(h->ctx, record);
+}
+
+/* What the change is to this handler; false: nothing. */
+static bool see_through_filter(const struct km_handler *h, struct change *c)
+{
+    bool before = c->call != ADD && matches(h, c->old);
+    bool after = c->call != REMOVE && matches(h, c->now);
+
+    if (c->call == UPDATE && before != after) {
+        c->call = after ? ADD : REMOVE;
+        c->flag = false;
+    }
+    return before || after;
+}
+
+static void call_handler(struct km_handler *h, const struct change *change)
+{
+    struct change seen = *change, *c = &seen;
+
+    if (!see_through_filter(h, c))
+        return;
     switch (c->call) {
     case ADD:
         if (h->on_add != NULL)
@@ -307,6 +329,14 @@ static void expired(void *ctx, const char *rv)
             KM_S("resource", s->reflector.name), KM_S("resourceVersion", rv));
 }
 
+static void failed(void *ctx, const char *why)
+{
+    struct km_shared *s = ctx;
+
+    if (s->on_error != NULL)
+        s->on_error(s->error_ctx, why);
+}
+
 /* ---- late handlers and resyncs ---- */
 
 static void walk_on(struct km_shared *s, struct km_handler *h)
@@ -402,6 +432,7 @@ int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fau
                                                .replace_end = replace_end,
                                                .progress = progress,
                                                .expired = expired,
+                                               .failed = failed,
                                                .ctx = s};
     return km_reflector_init(&s->reflector, fault);
 }

@@ -45,6 +45,8 @@ static void obey(struct km_reflector *r, const struct km_status *status)
 static void trouble(struct km_reflector *r, const char *why)
 {
     r->restarts.value++;
+    if (r->sink.failed != NULL)
+        r->sink.failed(r->sink.ctx, why);
     if (r->in_trouble) {
         KM_V(2, "Watch still broken", KM_S("resource", r->name), KM_S("reason", why));
         return;

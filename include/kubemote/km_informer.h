@@ -57,6 +57,10 @@ struct km_handler {
     void (*on_delete)(void *ctx, uint16_t slot, const void *last, bool tombstone);
     /* Everything of the first list was told to this handler. */
     void (*on_synced)(void *ctx);
+    /* Which objects this handler hears of; NULL: all. An update by which an object comes to match is told as an addition, one by
+       which it ceases to as a deletion with the former record (client-go's FilteringResourceEventHandler). It depends on the
+       record only. */
+    bool (*matches)(void *ctx, const void *record);
     void *ctx;
     int64_t resync_ms; /* every object as an update of itself so often; at least 1 s; 0 = never */
 
@@ -76,6 +80,9 @@ struct km_shared {
     /* Changes the record before it is stored, drops what nobody needs; may be NULL. Keys are made before. */
     void (*transform)(void *ctx, void *record);
     void *transform_ctx;
+    /* A list or a watch failed and is tried again; may be NULL. Must not stop the informer. */
+    void (*on_error)(void *ctx, const char *why);
+    void *error_ctx;
 
     /* Private. */
     struct km_handler *handlers;

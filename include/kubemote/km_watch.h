@@ -39,6 +39,9 @@ struct km_watch_sink {
     void (*progress)(void *ctx, const char *rv);
     /* The resourceVersion given to km_reflector_resume is too old: what happened since is lost, a list follows. May be NULL. */
     void (*expired)(void *ctx, const char *rv);
+    /* A list or a watch failed; it is tried again with back-off. Each time, while the log has a line for the first one only. May
+       be NULL. */
+    void (*failed)(void *ctx, const char *why);
     void *ctx;
 };
 

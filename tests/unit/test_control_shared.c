@@ -462,6 +462,58 @@ static void stop_at_the_end_of_a_list(void **state)
     expect(&first, "a1>1 +b2i +c3i synced ");
 }
 
+static bool is_odd(void *ctx, const void *record)
+{
+    const struct km_thing *thing = record;
+
+    (void)ctx;
+    return (thing->rv[0] - '0') % 2 == 1;
+}
+
+static void a_filter_makes_additions_and_deletions_of_updates(void **state)
+{
+    (void)state;
+    set_up(&items);
+    listen(&first, &items);
+    first.handler.matches = is_odd;
+    list_three(&items);
+    expect(&first, "+a1i +c3i synced ");
+    (void)put(&items, "b", "4");
+    expect(&first, "");
+    (void)put(&items, "b", "5");
+    (void)put(&items, "b", "7");
+    (void)put(&items, "b", "8");
+    expect(&first, "+b5 b5>7 -b7 ");
+    gone(&items, "b", "8");
+    gone(&items, "c", "3");
+    gone(&items, "never", "9");
+    expect(&first, "-c3 -never9? ");
+    begin_list(&items);
+    end_list(&items);
+    expect(&first, "-a1t ");
+}
+
+static void count_error(void *ctx, const char *why)
+{
+    assert_non_null(why);
+    ++*(int *)ctx;
+}
+
+static void errors_are_told(void **state)
+{
+    int errors = 0;
+
+    (void)state;
+    set_up(&items);
+    items.on_error = count_error;
+    items.error_ctx = &errors;
+    items.reflector.sink.failed(&items, "refused");
+    assert_int_equal(errors, 1);
+    items.on_error = NULL;
+    items.reflector.sink.failed(&items, "refused");
+    assert_int_equal(errors, 1);
+}
+
 /* ---- resync ---- */
 
 static void each_handler_has_its_period(void **state)
@@ -832,6 +884,8 @@ int main(void)
         cmocka_unit_test(removing_is_idempotent),
         cmocka_unit_test(stop_within_a_call),
         cmocka_unit_test(stop_at_the_end_of_a_list),
+        cmocka_unit_test(a_filter_makes_additions_and_deletions_of_updates),
+        cmocka_unit_test(errors_are_told),
         cmocka_unit_test(each_handler_has_its_period),
         cmocka_unit_test(short_periods_are_raised),
         cmocka_unit_test(full_cache_refuses_and_heals),
