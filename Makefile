@@ -403,7 +403,7 @@ asan: ## Unit tests under ASan and UBSan
 fault: ## Fault tests on the simulated port, under ASan and UBSan; cuts at every byte without
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
-	@$(call run_programs,linux-debug,fault,test_cut)
+	@$(call run_programs,linux-debug,fault,test_cut test_informer test_retry)
 valgrind: ## Unit tests under valgrind
 	@$(TOOLS)/need.sh valgrind
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS),valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
