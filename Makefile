@@ -94,10 +94,12 @@ $(foreach row,$(shell awk -f $(TOOLS)/closure.awk $(TOOLS)/layers.txt),\
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 COMMON_CFLAGS := -std=c11 -ffunction-sections -fdata-sections -fstack-protector-strong \
 	-ffile-prefix-map=$(abspath $(DEPS))/=deps/ -ffile-prefix-map=$(CURDIR)/= -D_DEFAULT_SOURCE
-ZIG_CFLAGS := -Os -fPIE -g0 -fno-sanitize=undefined -fomit-frame-pointer -fno-asynchronous-unwind-tables
+# Nothing unwinds, and -fdirect-access-external-data spares the GOT: all of the program is in one file.
+ZIG_CFLAGS := -Os -fPIE -g0 -fno-sanitize=undefined -fomit-frame-pointer -fno-asynchronous-unwind-tables \
+	-fno-unwind-tables -fno-exceptions -fdirect-access-external-data
 # Functions that stand first in the program.
 HOT_TEXT := board/hot_text.txt
-ZIG_LDFLAGS := -static -pie --no-dynamic-linker --entry _start --gc-sections --build-id=none --hash-style=gnu \
+ZIG_LDFLAGS := -O2 -static -pie --no-dynamic-linker --entry _start --gc-sections --build-id=none --hash-style=gnu \
 	--pack-dyn-relocs=relr -z relro -z now -z noseparate-code -z noexecstack \
 	--symbol-ordering-file=$(HOT_TEXT) --no-warn-symbol-ordering
 GROUP := -Wl,--start-group
@@ -106,6 +108,9 @@ GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
 # Multi-precision arithmetic takes most of a handshake: see docs/DESIGN.md for the measure.
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
+# What sees every byte that comes in: it keeps -Os where a board asks for smaller code (BOARD_SMALL).
+HOT_FILES := scan.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
+small_flags = $(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL))
 
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
@@ -121,6 +126,7 @@ BOARD_KIND :=
 BOARD_TARGET :=
 BOARD_PREFIX :=
 BOARD_CFLAGS :=
+BOARD_SMALL :=
 BOARD_LDFLAGS :=
 BOARD_EMULATOR :=
 include board/$1/board.mk
@@ -128,6 +134,7 @@ $1_KIND := $$(BOARD_KIND)
 $1_EMULATOR := $$(BOARD_EMULATOR)
 $1_LDFLAGS := $$(BOARD_LDFLAGS)
 $1_EXTRA_CFLAGS := $$(BOARD_CFLAGS)
+$1_SMALL := $$(BOARD_SMALL)
 $1_TARGET := $$(BOARD_TARGET)
 $1_PREFIX := $$(BOARD_PREFIX)
 endef
@@ -192,8 +199,8 @@ build/$1/include/km_version.h: VERSION
 # A change of flags builds again; a change of this Makefile alone does not.
 build/$1/.flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) $(WARNINGS))' | cmp -s - $$@ || \
-		echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) $(WARNINGS))' >$$@
+	@echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $(COMMON_CFLAGS) $(WARNINGS))' | cmp -s - $$@ || \
+		echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $(COMMON_CFLAGS) $(WARNINGS))' >$$@
 
 build/$1/ready: build/$1/include/km_config.h build/$1/include/km_version.h | $(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
 	@:
@@ -202,7 +209,7 @@ build/$1/obj/%.o: %.c build/$1/.flags | build/$1/include/km_config.h build/$1/in
 		$(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 $$<)
-	@$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/$1/include \
+	@$$($1_CC) $$($1_CFLAGS) $$(call small_flags,$1,$$<) $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/$1/include \
 		-isystem $(DEPS)/include \
 		$$(call source_flags,$$<) $$(object)
 
@@ -210,13 +217,14 @@ build/$1/obj/%.o: %.c build/$1/.flags | build/$1/include/km_config.h build/$1/in
 build/$1/obj/mbedtls/%.o: $(MBEDTLS_DIR)/library/%.c build/$1/.flags | build/$1/include/km_config.h
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 mbedtls/$$(<F))
-	@$$($1_CC) $$($1_CFLAGS) $$(if $$(filter $(MBEDTLS_FAST),$$(<F)),-O2) $(COMMON_CFLAGS) -w -Ibuild/$1/include \
+	@$$($1_CC) $$($1_CFLAGS) $$(if $$(filter $(MBEDTLS_FAST),$$(<F)),-O2) $$(call small_flags,$1,$$<) \
+		$(COMMON_CFLAGS) -w -Ibuild/$1/include \
 		-Iport/mbedtls -I$(MBEDTLS_DIR)/include -I$(MBEDTLS_DIR)/library \
 		-DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' $$(object)
 build/$1/obj/libyaml/%.o: $(LIBYAML_DIR)/src/%.c build/$1/.flags | build/$1/include/km_config.h
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 libyaml/$$(<F))
-	@$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) -w -I$(LIBYAML_DIR)/include -DYAML_VERSION_STRING='"0.2.5"' \
+	@$$($1_CC) $$($1_CFLAGS) $$(call small_flags,$1,$$<) $(COMMON_CFLAGS) -w -I$(LIBYAML_DIR)/include -DYAML_VERSION_STRING='"0.2.5"' \
 		-DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 -DYAML_DECLARE_STATIC \
 		$(if $(filter zig,$($1_KIND)),$(if $(wildcard port/posix/heap.c),-Dstrdup=km_heap_strdup)) $$(object)
 

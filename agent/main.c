@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The composition root: the only file that sees every room. */
-#include <stdio.h>
 #include <string.h>
 
 #include "km_version.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_base.h"
@@ -89,7 +88,7 @@ void km_buf_printf(struct km_buf *buf, const char *format, ...)
     }
     room = buf->size - buf->len;
     va_start(args, format);
-    len = vsnprintf(buf->data + buf->len, room, format, args);
+    len = km_format_list(buf->data + buf->len, room, format, args);
     va_end(args);
     if (len < 0 || (size_t)len >= room) {
         buf->data[buf->len] = '\0';

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "kubemote/km_base.h"
 
@@ -92,7 +91,7 @@ int km_fault_set(struct km_fault *fault, int code, const char *format, ...)
         return code;
     fault->code = code;
     va_start(args, format);
-    if (vsnprintf(fault->text, sizeof fault->text, format, args) < 0)
+    if (km_format_list(fault->text, sizeof fault->text, format, args) < 0)
         fault->text[0] = '\0';
     va_end(args);
     return code;

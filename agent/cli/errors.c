@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "errors.h"
@@ -71,7 +70,7 @@ void errors_add_text(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(errors.line, sizeof errors.line, format, args);
+    (void)km_format_list(errors.line, sizeof errors.line, format, args);
     va_end(args);
     if (errors.objects.count == 0) {
         struct km_buf out;
@@ -87,7 +86,7 @@ void errors_add_input(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(errors.line, sizeof errors.line, format, args);
+    (void)km_format_list(errors.line, sizeof errors.line, format, args);
     va_end(args);
     add(&errors.input, errors.line);
 }

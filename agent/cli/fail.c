@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors in kubectl's words (k8s.io/kubectl/pkg/cmd/util/helpers.go: checkErr, StandardErrorMessage). */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cli_status.h"
@@ -44,7 +43,7 @@ int cli_usage_error(const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    (void)km_format_list(text, sizeof text, format, args);
     va_end(args);
     err_printf("error: %s\n", text);
     return 1;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cli_priv.h"
@@ -56,7 +55,7 @@ void out_printf(const char *format, ...)
     char line[1024];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    int len = km_format_list(line, sizeof line, format, args);
     va_end(args);
     if (len > 0)
         out_bytes(line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
@@ -69,7 +68,7 @@ void err_printf(const char *format, ...)
     va_list args;
     out_flush();
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    int len = km_format_list(line, sizeof line, format, args);
     va_end(args);
     if (len > 0)
         (void)km_port_write(2, line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);

@@ -4,7 +4,6 @@
  * wide with 3 blanks between, the last one not padded. Rows wait in one buffer, so that widths are those of all of them; when
  * it is full they are printed, and from there on widths only grow.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "table.h"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "km_version.h"
@@ -22,8 +21,8 @@ void kube_endpoint_init(struct km_client *client)
                         sizeof client->host_header);
     client->endpoint.port = config->port;
     client->endpoint.tls = config->tls;
-    (void)snprintf(client->user_agent, sizeof client->user_agent,
-                   "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
+    (void)km_format(client->user_agent, sizeof client->user_agent,
+                    "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
 }
 
 /* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */

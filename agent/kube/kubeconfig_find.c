@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +16,11 @@ static int in_cluster_files(const char *dir, struct km_kubeconfig *out, struct k
     const char *ns = getenv("POD_NAMESPACE");
     char text[128];
 
-    if (snprintf(out->token_file, sizeof out->token_file, "%s/token", dir) >=
+    if (km_format(out->token_file, sizeof out->token_file, "%s/token", dir) >=
             (int)sizeof out->token_file ||
-        snprintf(out->ca_file, sizeof out->ca_file, "%s/ca.crt", dir) >= (int)sizeof out->ca_file ||
-        snprintf(path, sizeof path, "%s/namespace", dir) >= (int)sizeof path)
+        km_format(out->ca_file, sizeof out->ca_file, "%s/ca.crt", dir) >=
+            (int)sizeof out->ca_file ||
+        km_format(path, sizeof path, "%s/namespace", dir) >= (int)sizeof path)
         return km_fault_set(fault, KM_ERR_CONFIG, "%s: the path is too long", km_path_tail(dir));
     int err = kubeconfig_store_token_file(out, out->token_file, fault);
     if (err != KM_OK)
@@ -49,7 +49,7 @@ int km_kubeconfig_load_in_cluster(const char *dir, struct km_kubeconfig *out,
             fault, KM_ERR_NOT_FOUND,
             "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
     bool literal = strchr(host, ':') != NULL;
-    int len = snprintf(url, sizeof url, literal ? "https://[%s]:%s" : "https://%s:%s", host, port);
+    int len = km_format(url, sizeof url, literal ? "https://[%s]:%s" : "https://%s:%s", host, port);
     if (len < 0 || (size_t)len >= sizeof url)
         return km_fault_set(fault, KM_ERR_CONFIG, "KUBERNETES_SERVICE_HOST is too long");
     int err = kubeconfig_set_server(out, (struct km_slice){url, (size_t)len}, fault);
@@ -72,7 +72,7 @@ static int home_path(char *path, size_t size, struct km_fault *fault)
 
     if (home == NULL || home[0] == '\0')
         return km_fault_set(fault, KM_ERR_NOT_FOUND, "KUBECONFIG and HOME are not set");
-    int len = snprintf(path, size, "%s/.kube/config", home);
+    int len = km_format(path, size, "%s/.kube/config", home);
     if (len < 0 || (size_t)len >= size)
         return km_fault_set(fault, KM_ERR_CONFIG, "HOME is too long");
     return KM_OK;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_json_table.h"
@@ -52,8 +51,8 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
     if (message != NULL)
         (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
     else
-        (void)snprintf(s->message, sizeof s->message,
-                       "the server answered with the code %u and no explanation", (unsigned)code);
+        (void)km_format(s->message, sizeof s->message,
+                        "the server answered with the code %u and no explanation", (unsigned)code);
 }
 
 /* The reasons that apimachinery knows; for any other the code decides. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -65,7 +64,7 @@ static int fail_at(const struct km_yaml *doc, size_t line, struct km_fault *faul
 {
     char words[sizeof fault->text];
 
-    if (vsnprintf(words, sizeof words, format, args) < 0)
+    if (km_format_list(words, sizeof words, format, args) < 0)
         words[0] = '\0';
     if (line == 0)
         return km_fault_set(fault, KM_ERR_CONFIG, "%s: %s", km_path_tail(doc->name), words);

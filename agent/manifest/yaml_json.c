@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -47,7 +46,7 @@ __attribute__((format(printf, 3, 4))) static int fail(const struct converter *c,
     va_list args;
 
     va_start(args, format);
-    if (vsnprintf(words_, sizeof words_, format, args) < 0)
+    if (km_format_list(words_, sizeof words_, format, args) < 0)
         words_[0] = '\0';
     va_end(args);
     return km_fault_set(c->fault, KM_ERR_CONFIG, "%s:%lu: %s", km_path_tail(c->m->name),

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 
 #include "net_priv.h"
 
@@ -56,11 +55,11 @@ void net_where(const struct km_conn *c, char *out, size_t out_size)
     if (c->addr.family != 0)
         km_addr_text(&c->addr, address, sizeof address);
     if (km_addr_parse(km_slice_of(host), &literal) == KM_OK)
-        (void)snprintf(out, out_size, literal.family == 6 ? "[%s]:%u" : "%s:%u", host, port);
+        (void)km_format(out, out_size, literal.family == 6 ? "[%s]:%u" : "%s:%u", host, port);
     else if (address[0] != '\0')
-        (void)snprintf(out, out_size, "%.120s:%u (%s)", host, port, address);
+        (void)km_format(out, out_size, "%.120s:%u (%s)", host, port, address);
     else
-        (void)snprintf(out, out_size, "%.120s:%u", host, port);
+        (void)km_format(out, out_size, "%.120s:%u", host, port);
 }
 
 static void close_link(struct km_conn *c)

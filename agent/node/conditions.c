@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From facts to what the Node's status says: resources and conditions. Pure. */
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_facts.h"
@@ -126,7 +125,7 @@ static void set_condition(struct km_condition *out, const char *type,
     out->type = type;
     out->status = status;
     out->reason = reason;
-    (void)snprintf(out->message, sizeof out->message, "%s", message);
+    (void)km_format(out->message, sizeof out->message, "%s", message);
 }
 
 static void set_pressure(int which, enum pressure now, const struct km_node_config *config,

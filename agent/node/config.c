@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubemote/km_node_config.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_scalar.h"

@@ -4,7 +4,6 @@
  * what the machine is. The comparison is with the server's Node in the cache, never with what was last sent: a condition
  * that somebody else turned Unknown is a flip to answer.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "km_version.h"
@@ -481,7 +480,7 @@ int node_status_init(struct agent *a, struct km_fault *fault)
 {
     struct node_status *s = &a->status;
     km_buf_init(&s->body, s->body_data, sizeof s->body_data);
-    (void)snprintf(s->kubelet_version, sizeof s->kubelet_version, "v1.36.0-kubemote." KM_VERSION);
+    (void)km_format(s->kubelet_version, sizeof s->kubelet_version, "v1.36.0-kubemote." KM_VERSION);
     s->request.priority = 1;
     s->request.repeatable =
         true; /* the same patch again changes nothing, the same Node exists already */

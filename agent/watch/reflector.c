@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_log.h"
@@ -554,8 +553,8 @@ static void on_timer(void *ctx, int64_t now_ms)
 static void name_counter(struct km_reflector *r, size_t i, struct km_counter *counter,
                          const char *what)
 {
-    (void)snprintf(r->counter_names[i], sizeof r->counter_names[i],
-                   "kubemote_watch_%s_total{resource=\"%s\"}", what, r->name);
+    (void)km_format(r->counter_names[i], sizeof r->counter_names[i],
+                    "kubemote_watch_%s_total{resource=\"%s\"}", what, r->name);
     counter->name = r->counter_names[i];
     km_counter_register(counter);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "kubemote/km_log.h"
@@ -12,8 +11,8 @@ static void on_timer(void *ctx, int64_t now_ms);
 static void name_counter(struct km_saved *saved, size_t i, struct km_counter *counter,
                          const char *what)
 {
-    (void)snprintf(saved->counter_names[i], sizeof saved->counter_names[i],
-                   "kubemote_saved_version_%s_total{resource=\"%s\"}", what, saved->name);
+    (void)km_format(saved->counter_names[i], sizeof saved->counter_names[i],
+                    "kubemote_saved_version_%s_total{resource=\"%s\"}", what, saved->name);
     counter->name = saved->counter_names[i];
     km_counter_register(counter);
 }
@@ -69,7 +68,7 @@ int km_saved_write(struct km_saved *saved)
     char text[KM_SAVED_SIZE + 1];
     if (strcmp(saved->noted, saved->written) == 0)
         return KM_OK;
-    int len = snprintf(text, sizeof text, "%s\n", saved->noted);
+    int len = km_format(text, sizeof text, "%s\n", saved->noted);
     int err = km_port_file_replace(saved->path, text, (size_t)len);
     if (err != KM_OK) {
         saved->failures.value++;

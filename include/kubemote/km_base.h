@@ -7,6 +7,7 @@
 #ifndef KM_BASE_H
 #define KM_BASE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +93,16 @@ int km_slice_copy(struct km_slice a, char *out, size_t out_size);
    out. Returns out. */
 #define KM_SHOW_SIZE 64
 const char *km_slice_show(struct km_slice text, char out[KM_SHOW_SIZE]);
+
+/*
+ * As snprintf and vsnprintf, at a tenth of their size: %d %i %u %x %X %c %s %p %%, with the lengths l, ll, z and j, the flags
+ * '-', '0' and '+', width and precision (of strings) as numbers or '*'. No floats, no 'h', no 't'. Returns the length of
+ * the whole text; what does not fit into size - 1 bytes is left out.
+ */
+int km_format(char *out, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int km_format_list(char *out, size_t size, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /*
  * Bounded string builder over the caller's storage. Always NUL-terminated when size > 0. Text that

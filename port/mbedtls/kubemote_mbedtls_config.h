@@ -20,6 +20,9 @@ void km_tls_free(void *block);
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_CALLOC_MACRO km_tls_calloc
 #define MBEDTLS_PLATFORM_FREE_MACRO km_tls_free
+/* km_base.h; libc's printf would be larger than all of AES and GCM. */
+int km_format(char *out, size_t size, const char *format, ...);
+#define MBEDTLS_PLATFORM_SNPRINTF_MACRO km_format
 
 /* Go's TLS server sends full records and knows no extension that asks for smaller ones: the input buffer cannot shrink. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384

@@ -112,7 +112,7 @@ bool km_port_is_terminal(int fd)
 int km_port_file_replace(const char *path, const char *data, size_t len)
 {
     char temporary[512];
-    int n = snprintf(temporary, sizeof temporary, "%s.tmp", path), fd, err;
+    int n = km_format(temporary, sizeof temporary, "%s.tmp", path), fd, err;
 
     if (n < 0 || (size_t)n >= sizeof temporary)
         return KM_ERR_TOO_LONG;

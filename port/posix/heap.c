@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,8 +25,8 @@ static int passes;
 static void refuse_sealed(const char *call, size_t size, const void *caller)
 {
     char line[128];
-    int len = snprintf(line, sizeof line, "kubemote: %s (%lu bytes) after the seal, from %p\n",
-                       call, (unsigned long)size, caller);
+    int len = km_format(line, sizeof line, "kubemote: %s (%lu bytes) after the seal, from %p\n",
+                        call, (unsigned long)size, caller);
     ssize_t ignored;
 
     sealed = false; /* abort() and the handlers of checkers may allocate */

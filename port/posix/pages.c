@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "kubemote/km_port.h"
 
@@ -10,7 +10,7 @@ extern const char __executable_start[], etext[];
 
 void km_port_trim(void)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    uintptr_t page = (uintptr_t)getauxval(AT_PAGESZ) - 1;
     uintptr_t from = ((uintptr_t)__executable_start + page) & ~page, to = (uintptr_t)etext & ~page;
 
     /* Nothing here was ever written, so the file still has it; a kernel that refuses only costs memory. */

@@ -309,19 +309,41 @@ static void test_clock_and_entropy(void **state)
     assert_true(km_port_now_ms() >= mono);
 }
 
+/* Addresses whose bytes are mostly zero, in every pattern of groups, against inet_ntop. */
+static void test_addresses_as_inet_ntop(void **state)
+{
+    char ours[KM_ADDR_TEXT_SIZE], theirs[KM_ADDR_TEXT_SIZE];
+    struct km_addr addr = {.family = 6};
+    uint32_t seed = 1;
+
+    (void)state;
+    for (unsigned pattern = 1; pattern < 1u << 16; pattern++) {
+        for (size_t i = 0; i < 16; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            addr.ip[i] = (pattern >> i & 1) != 0 ? (uint8_t)(seed >> 24 | 1) : 0;
+        }
+        /* glibc writes ::a.b.c.d, the form that RFC 4291 gave up. */
+        if ((pattern & 0xfff) == 0)
+            continue;
+        km_addr_text(&addr, ours, sizeof ours);
+        assert_string_equal(ours, inet_ntop(AF_INET6, addr.ip, theirs, sizeof theirs));
+    }
+    addr = (struct km_addr){.family = 6, .ip = {[10] = 0xff, 0xff, 10, 0, 200, 255}};
+    km_addr_text(&addr, ours, sizeof ours);
+    assert_string_equal(ours, "::ffff:10.0.200.255");
+    km_addr_text(&addr, ours, 4);
+    assert_string_equal(ours, "");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_addresses),
-                                       cmocka_unit_test(test_options),
-                                       cmocka_unit_test(test_connect_does_not_wait),
-                                       cmocka_unit_test(test_no_descriptors),
-                                       cmocka_unit_test(test_error_codes),
-                                       cmocka_unit_test(test_talk),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_poll),
-                                       cmocka_unit_test(test_signal),
-                                       cmocka_unit_test(test_interrupted),
-                                       cmocka_unit_test(test_clock_and_entropy)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_addresses_as_inet_ntop),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_connect_does_not_wait),
+        cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_error_codes),
+        cmocka_unit_test(test_talk),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_poll),           cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_clock_and_entropy)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
