@@ -463,8 +463,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace cluster cluster-program plane e2e elect soak bench run run-test test
-.PHONY: conformance trace informer cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -529,6 +528,16 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 	@$(TOOLS)/need.sh go
 	@$(build_shipping) $(MAKE) -s -j2 $(SHIPPING:%=build/%/bench/bare) && $(MAKE) -s cluster-program
 	@GO=$(GO) tests/bench/run.sh
+	@GO=$(GO) tests/bench/queue/run.sh
+
+bench-queue: ## The work queue's operations per second beside client-go's
+	@$(TOOLS)/need.sh go
+	@GO=$(GO) tests/bench/queue/run.sh
+
+bench-trip: build/linux/kubemote ## An event on the wire to the status patch that answers it, beside client-go (BENCH_QUICK=1: few)
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s cluster-program
+	@GO=$(GO) BENCH_TRIP=1 tests/bench/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
