@@ -272,6 +272,7 @@ build/$1/elect-trace build/$1/example-controller: $$(call libs_of,$1,$(LIB_ROOMS
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/elect-trace: $$(call objects,$1,tests/elect/elect_trace.c)
+build/$1/elect-trace: private $1_LDFLAGS += --wrap=km_port_wall_us
 build/$1/example-controller: $$(call objects,$1,docs/examples/controller/controller.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
@@ -495,10 +496,10 @@ e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@for board in linux linux-cli armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
 
-elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane
+elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane (ELECT_SHORT=1)
 	@$(TOOLS)/need.sh go
 	@$(MAKE) -s cluster-program
-	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m ./...
+	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(ELECT_SHORT),-short) ./...
 
 # The TLS port alone against a Go server: connections cut and resumed in random order; its memory must stay flat.
 SOAK_ROUNDS ?= 2000

@@ -9,9 +9,11 @@
  *   stopped TERM NS     after that it is a candidate again
  *   leader IDENTITY NS  who was seen in the Lease; "-" = nobody
  *
- * SIGTERM ends it: the Lease is released first when asked for. The time of a line is read before the question is put, so that
+ * SIGTERM ends it: the Lease is released first when asked for. At each SIGUSR1 its wall clock jumps (the program is linked so
+ * that it asks for the time here): half an hour ahead, half an hour back, right again. The time of a line is read before the question is put, so that
  * a process that was paused in between makes no false claim.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,24 @@ static struct km_client client;
 static struct km_lane lane;
 static struct km_elect elect;
 static unsigned term;
+
+static volatile sig_atomic_t jumps;
+
+int64_t __real_km_port_wall_us(void);
+int64_t __wrap_km_port_wall_us(void);
+
+int64_t __wrap_km_port_wall_us(void)
+{
+    static const int64_t offsets_s[] = {0, 1800, -1800};
+
+    return __real_km_port_wall_us() + offsets_s[jumps % 3] * 1000000;
+}
+
+static void on_jump(int signal_number)
+{
+    (void)signal_number;
+    jumps++;
+}
 
 static long long now_ns(void)
 {
@@ -107,6 +127,7 @@ int main(int argc, char **argv)
     }
     km_log_text_init(2, 5);
     km_port_signals();
+    (void)signal(SIGUSR1, on_jump);
     if (set_up(argv, argc > 6 && strcmp(argv[6], "release") == 0, &fault) != KM_OK) {
         fprintf(stderr, "elect-trace: %s\n", fault.text);
         return 1;
