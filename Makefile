@@ -394,13 +394,24 @@ FUZZ_SECONDS ?= 20
 # $1 board, $2 folder, $3 tests, $4 runner
 run_programs = $(MAKE) -s -k -j2 $(addprefix build/$1/$2/,$3) && $(TOOLS)/run_programs.sh "$4" $(addprefix build/$1/$2/,$3)
 
-.PHONY: unit fault asan valgrind arm fuzz
+.PHONY: unit fault asan threads valgrind arm fuzz
 unit: ## Unit tests, plain
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS))
 asan: ## Unit tests under ASan and UBSan
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,unit,$(UNIT_TESTS))
+# The queue alone is made for threads; the test brings them.
+THREAD_TEST := build/threads/test_queue_lock
+$(THREAD_TEST): tests/unit/test_queue_lock.c $(wildcard agent/queue/*.[ch] agent/base/*.c include/kubemote/km_base.h include/kubemote/km_queue.h) \
+		| build/linux-debug/ready
+	@mkdir -p $(@D)
+	@gcc -O1 -g -fsanitize=thread -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -I. -Iinclude -Ibuild/linux-debug/include \
+		-o $@ $(filter %.c,$(filter-out agent/queue/%,$^)) -lcmocka -lpthread
+threads: ## The work queue shared by threads (CONFIG_KM_QUEUE_LOCK) under ThreadSanitizer
+	@$(TOOLS)/need.sh unit
+	@$(MAKE) -s $(THREAD_TEST)
+	@setarch -R env TSAN_OPTIONS=halt_on_error=1 $(THREAD_TEST)
 fault: ## Fault tests on the simulated port, under ASan and UBSan; cuts at every byte without
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
@@ -564,7 +575,7 @@ need: ## Install the Debian packages of all groups
 	@$(TOOLS)/need.sh build check unit valgrind arm fuzz memplan lwip go e2e
 
 clean: ## Remove what was built; fetched parts and the control plane stay
-	@rm -rf $(addprefix build/,$(BOARDS)) build/warnings build/test-logs build/soak
+	@rm -rf $(addprefix build/,$(BOARDS)) build/warnings build/threads build/test-logs build/soak
 
 distclean: ## Remove everything that is not in the repository
 	@rm -rf build
