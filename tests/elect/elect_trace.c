@@ -28,6 +28,7 @@ static struct km_kubeconfig kubeconfig;
 static struct km_loop loop;
 static struct km_client client;
 static struct km_lane lane;
+static struct km_recorder recorder;
 static struct km_elect elect;
 static unsigned term;
 
@@ -101,6 +102,11 @@ static int set_up(char **argv, bool release, struct km_fault *fault)
         err = km_client_init(&client, &kubeconfig, &loop, fault);
     if (err == KM_OK)
         err = km_lane_init(&lane, &client, "lock");
+    recorder.client = &client;
+    recorder.lane = &lane;
+    recorder.controller = "kubemote.io/elect-trace";
+    recorder.instance = argv[2];
+    km_recorder_init(&recorder);
     elect = (struct km_elect){.ns = "default",
                               .name = "elect-trace",
                               .identity = argv[2],
@@ -110,6 +116,7 @@ static int set_up(char **argv, bool release, struct km_fault *fault)
                               .release = release,
                               .client = &client,
                               .lane = &lane,
+                              .recorder = &recorder,
                               .on_started = on_started,
                               .on_stopped = on_stopped,
                               .on_new_leader = on_new_leader};

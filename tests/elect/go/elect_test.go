@@ -295,9 +295,10 @@ func TestNeverTwoLeaders(t *testing.T) {
 	waitForLeader(t, all)
 	cancel()
 	<-ended
-	for _, c := range ours {
-		c.stop()
-	}
+	ours[1].stop()
+	waitForLeader(t, all)
+	seriesOfEvents(t, p, ours[0], all)
+	ours[0].stop()
 	counts := all.judge(t)
 	t.Logf("terms: %v", counts)
 	for _, who := range []string{"one", "two", "client-go"} {
@@ -361,6 +362,33 @@ func accident(t *testing.T, p *plane.Plane, i, kind int, who string, ours []*can
 		}
 	}
 	time.Sleep(time.Duration(random.Intn(1500)) * time.Millisecond)
+}
+
+// seriesOfEvents makes the only candidate that is left lead once more: the
+// server must have one Event about it, with a series.
+func seriesOfEvents(t *testing.T, p *plane.Plane, c *candidate, all *claims) {
+	t.Helper()
+	check(t, c.door.SetRefuse(true))
+	c.door.CutAll(proxy.RST)
+	time.Sleep(time.Duration(leaseMS+retryMS) * time.Millisecond)
+	check(t, c.door.SetRefuse(false))
+	waitForLeader(t, all)
+	var found []string
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(200 * time.Millisecond) {
+		list, err := p.Client().EventsV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		check(t, err)
+		found = nil
+		for _, e := range list.Items {
+			if e.ReportingInstance != c.name || e.Regarding.Kind != "Lease" || e.Regarding.Name != leaseName {
+				continue
+			}
+			found = append(found, fmt.Sprintf("%s %s %+v", e.Reason, e.Note, e.Series))
+			if e.Reason == "LeaderElection" && e.Note == c.name+" became leader" && e.Series != nil && e.Series.Count >= 2 {
+				return
+			}
+		}
+	}
+	t.Errorf("no series of events that %s became the leader, but %q", c.name, found)
 }
 
 // renewedAt waits until the leader renews by a clock that is so far off, or
