@@ -280,6 +280,7 @@ build/$1/elect-trace build/$1/example-controller: $$(call libs_of,$1,$(LIB_ROOMS
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/elect-trace: $$(call objects,$1,tests/elect/elect_trace.c)
+build/$1/elect-trace: private $1_LDFLAGS += --wrap=km_port_wall_us
 build/$1/example-controller: $$(call objects,$1,docs/examples/controller/controller.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
@@ -401,13 +402,24 @@ FUZZ_SECONDS ?= 20
 # $1 board, $2 folder, $3 tests, $4 runner
 run_programs = $(MAKE) -s -k -j2 $(addprefix build/$1/$2/,$3) && $(TOOLS)/run_programs.sh "$4" $(addprefix build/$1/$2/,$3)
 
-.PHONY: unit fault asan valgrind arm fuzz
+.PHONY: unit fault asan threads valgrind arm fuzz
 unit: ## Unit tests, plain
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-debug,unit,$(UNIT_TESTS))
 asan: ## Unit tests under ASan and UBSan
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,unit,$(UNIT_TESTS))
+# The queue alone is made for threads; the test brings them.
+THREAD_TEST := build/threads/test_queue_lock
+$(THREAD_TEST): tests/unit/test_queue_lock.c $(wildcard agent/queue/*.[ch] agent/base/*.c include/kubemote/km_base.h include/kubemote/km_queue.h) \
+		| build/linux-debug/ready
+	@mkdir -p $(@D)
+	@gcc -O1 -g -fsanitize=thread -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -I. -Iinclude -Ibuild/linux-debug/include \
+		-o $@ $(filter %.c,$(filter-out agent/queue/%,$^)) -lcmocka -lpthread
+threads: ## The work queue shared by threads (CONFIG_KM_QUEUE_LOCK) under ThreadSanitizer
+	@$(TOOLS)/need.sh unit
+	@$(MAKE) -s $(THREAD_TEST)
+	@setarch -R env TSAN_OPTIONS=halt_on_error=1 $(THREAD_TEST)
 fault: ## Fault tests on the simulated port, under ASan and UBSan; cuts at every byte without
 	@$(TOOLS)/need.sh unit
 	@$(call run_programs,linux-asan,fault,$(FAULT_TESTS))
@@ -471,8 +483,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace cluster cluster-program plane e2e elect soak bench run run-test test
-.PHONY: conformance trace informer cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -504,10 +515,10 @@ e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@for board in linux linux-cli armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
 
-elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane
+elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane (ELECT_SHORT=1)
 	@$(TOOLS)/need.sh go
 	@$(MAKE) -s cluster-program
-	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m ./...
+	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(ELECT_SHORT),-short) ./...
 
 # The TLS port alone against a Go server: connections cut and resumed in random order; its memory must stay flat.
 SOAK_ROUNDS ?= 2000
@@ -537,6 +548,16 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 	@$(TOOLS)/need.sh go
 	@$(build_shipping) $(MAKE) -s -j2 $(SHIPPING:%=build/%/bench/bare) && $(MAKE) -s cluster-program
 	@GO=$(GO) tests/bench/run.sh
+	@GO=$(GO) tests/bench/queue/run.sh
+
+bench-queue: ## The work queue's operations per second beside client-go's
+	@$(TOOLS)/need.sh go
+	@GO=$(GO) tests/bench/queue/run.sh
+
+bench-trip: build/linux/kubemote ## An event on the wire to the status patch that answers it, beside client-go (BENCH_QUICK=1: few)
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s cluster-program
+	@GO=$(GO) BENCH_TRIP=1 tests/bench/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
@@ -562,7 +583,7 @@ need: ## Install the Debian packages of all groups
 	@$(TOOLS)/need.sh build check unit valgrind arm fuzz memplan lwip go e2e
 
 clean: ## Remove what was built; fetched parts and the control plane stay
-	@rm -rf $(addprefix build/,$(BOARDS)) build/warnings build/test-logs build/soak
+	@rm -rf $(addprefix build/,$(BOARDS)) build/warnings build/threads build/test-logs build/soak
 
 distclean: ## Remove everything that is not in the repository
 	@rm -rf build

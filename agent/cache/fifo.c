@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "kubemote/km_key.h"
 #include "fifo_priv.h"
 #include "table.h"
-#include "text.h"
 
 static struct table table_of(const struct km_fifo *f)
 {
@@ -69,13 +69,13 @@ void fifo_reset(struct km_fifo *f, uint32_t seed)
 uint16_t fifo_find(const struct km_fifo *f, struct km_slice key)
 {
     struct table t = table_of(f);
-    uint32_t hash = text_hash(key, f->seed), place = table_start(&t, hash);
+    uint32_t hash = km_key_hash(key, f->seed), place = table_start(&t, hash);
 
     for (; t.places[place] != 0; place = table_next(&t, place)) {
         uint16_t id = t.places[place];
         const struct km_delta_key *k = fifo_key(f, id);
 
-        if (k->hash == hash && k->len == key.len && text_equal(text_at(f, id), key.ptr, key.len))
+        if (k->hash == hash && k->len == key.len && km_key_equal(text_at(f, id), key.ptr, key.len))
             return id;
     }
     return 0;
@@ -110,7 +110,7 @@ static uint16_t list_key(struct km_fifo *f, struct km_slice text)
 
     if (id != 0 || (id = take_key(f, text)) == 0)
         return id;
-    fifo_key(f, id)->hash = text_hash(text, f->seed);
+    fifo_key(f, id)->hash = km_key_hash(text, f->seed);
     fifo_key(f, id)->listed = true;
     table_put(&t, id - 1u);
     return id;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "kubemote/km_key.h"
 #include "index_priv.h"
 #include "table.h"
-#include "text.h"
 
 #define INDEX_FREE 0xFFu
 
@@ -72,7 +72,7 @@ static uint32_t chain_of(const struct km_index *index, struct km_slice value, ui
 
 static uint32_t hash_of(const struct km_index *index, struct km_slice value)
 {
-    return text_hash(value, index->store->cache->seed);
+    return km_key_hash(value, index->store->cache->seed);
 }
 
 /* The new entry becomes the first of its chain, so that a walk that goes on behind it does not meet

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "index_priv.h"
-#include "text.h"
+#include "kubemote/km_key.h"
 
 int km_key_join(struct km_slice ns, struct km_slice name, char *out, size_t out_size,
                 struct km_slice *key)
@@ -15,10 +15,10 @@ int km_key_join(struct km_slice ns, struct km_slice name, char *out, size_t out_
     if (before >= out_size || name.len >= out_size - before)
         return KM_ERR_TOO_LONG;
     if (ns.len > 0) {
-        text_copy(out, ns);
+        km_key_copy(out, ns);
         out[ns.len] = '/';
     }
-    text_copy(out + before, name);
+    km_key_copy(out + before, name);
     key->len = before + name.len;
     out[key->len] = '\0';
     return KM_OK;

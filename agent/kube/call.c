@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For programs that go straight down: one request at a time, and conflicts tried again. */
+/* For programs that go straight down: one request at a time, and failures tried again. */
 #include "kubemote/km_rest.h"
 
 const struct km_retry km_retry_default = {5, 10, 1, 10};
@@ -29,17 +29,18 @@ static void pause_ms(struct km_loop *loop, int64_t delay_ms)
     } while (delay_ms > 0 && !km_port_stop_requested());
 }
 
-int km_retry_on_conflict(struct km_client *client, const struct km_retry *retry,
-                         int (*attempt)(void *ctx, const struct km_status **status), void *ctx)
+int km_retry_on_error(struct km_client *client, const struct km_retry *retry,
+                      bool (*retriable)(int err, const struct km_status *status),
+                      int (*attempt)(void *ctx, const struct km_status **status), void *ctx)
 {
-    const struct km_status *status = NULL;
     int64_t delay_ms = retry->delay_ms;
     struct km_rng rng;
     km_rng_seed(&rng, (uint64_t)km_port_wall_us());
     for (uint8_t step = 1;; step++) {
+        const struct km_status *status = NULL;
         int err = attempt(ctx, &status);
-        bool conflict = err == KM_ERR_STATUS && status != NULL && km_status_is_conflict(status);
-        if (!conflict || step >= retry->steps)
+        if (err == KM_OK || step >= retry->steps || km_port_stop_requested() ||
+            !retriable(err, err == KM_ERR_STATUS ? status : NULL))
             return err;
         pause_ms(client->loop,
                  delay_ms + km_rng_range(&rng, 0, delay_ms * retry->jitter_percent / 100 + 1));
@@ -47,17 +48,14 @@ int km_retry_on_conflict(struct km_client *client, const struct km_retry *retry,
     }
 }
 
-int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
-                    struct km_fault *fault)
+static bool is_conflict(int err, const struct km_status *status)
 {
-    static const struct km_kubeconfig_options usual;
-    int err = km_kubeconfig_load(where != NULL ? where : &usual, &s->config, fault);
-    if (err == KM_OK)
-        err = km_client_tls(&s->config, fault);
-    if (err != KM_OK)
-        return err;
-    km_kubeconfig_wipe_key(&s->config);
-    km_loop_init(&s->loop);
-    err = km_client_init(&s->client, &s->config, &s->loop, fault);
-    return err == KM_OK ? km_lane_init(&s->lane, &s->client, "requests") : err;
+    (void)err;
+    return status != NULL && km_status_is_conflict(status);
+}
+
+int km_retry_on_conflict(struct km_client *client, const struct km_retry *retry,
+                         int (*attempt)(void *ctx, const struct km_status **status), void *ctx)
+{
+    return km_retry_on_error(client, retry, is_conflict, attempt, ctx);
 }

@@ -1,71 +1,104 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "kubemote/km_key.h"
 #include "queue_priv.h"
 
 /* Slots are linked by number + 1; this is the end of a chain. */
 #define NONE 0
+
+/* An add is hardly more than these: calls between them took half of its time. */
+#define HOT static inline __attribute__((always_inline))
+
+/* What a slot is. One that is not used keeps its text in the table until another key takes it: the same
+   key is found again without being copied. */
+enum {
+    USED = 1,   /* busy, or with failures */
+    LISTED = 2, /* stands in idle; it may be used again since */
+    FAILED = 4  /* was added rate limited since it had no failures */
+};
 
 static uint16_t slot_count(const struct km_keyqueue *kq)
 {
     return kq->queue->key_count;
 }
 
-static struct km_slice text_of(const struct km_keyqueue *kq, uint16_t slot)
+HOT char *text_at(const struct km_keyqueue *kq, uint32_t slot)
 {
-    return (struct km_slice){kq->texts + (size_t)slot * kq->key_size, kq->lens[slot]};
+    return kq->texts + (size_t)slot * kq->key_size;
 }
 
-static uint16_t bucket_of(const struct km_keyqueue *kq, struct km_slice key)
+HOT struct km_slice text_of(const struct km_keyqueue *kq, uint32_t slot)
 {
-    return (uint16_t)((uint64_t)km_hash(key, kq->seed) * slot_count(kq) >> 32);
+    return (struct km_slice){text_at(kq, slot), kq->slots[slot].len};
+}
+
+HOT uint32_t bucket_of(const struct km_keyqueue *kq, struct km_slice key)
+{
+    return (uint32_t)((uint64_t)km_key_hash(key, kq->seed) * kq->bucket_count >> 32);
 }
 
 /* Number + 1, or NONE. */
-static uint16_t find_in(const struct km_keyqueue *kq, uint16_t bucket, struct km_slice key)
+HOT uint32_t find_in(const struct km_keyqueue *kq, uint32_t bucket, struct km_slice key)
 {
-    uint16_t link = kq->buckets[bucket];
+    uint32_t link = kq->buckets[bucket];
 
-    while (link != NONE && !km_slice_eq(text_of(kq, (uint16_t)(link - 1u)), key))
-        link = kq->chain[link - 1u];
+    while (link != NONE) {
+        const struct km_keyqueue_slot *s = &kq->slots[link - 1u];
+
+        if (s->len == key.len && km_key_equal(text_at(kq, link - 1u), key.ptr, key.len))
+            break;
+        link = s->chain;
+    }
     return link;
 }
 
-/* The bytes that get handed out lie in their slot: no search. */
-static uint16_t find(const struct km_keyqueue *kq, struct km_slice key)
+static uint32_t search(const struct km_keyqueue *kq, struct km_slice key)
 {
-    uintptr_t offset = (uintptr_t)key.ptr - (uintptr_t)kq->texts;
-    uintptr_t slot = offset / kq->key_size;
-
-    if (key.len > 0 && slot < slot_count(kq) && slot * kq->key_size == offset &&
-        kq->lens[slot] == key.len)
-        return (uint16_t)(slot + 1u);
     return find_in(kq, bucket_of(kq, key), key);
 }
 
-static void give_back(struct km_keyqueue *kq, uint16_t slot)
+/* The bytes that get handed out lie in their slot: no search. The product is exact for what begins a slot. */
+HOT uint32_t find(const struct km_keyqueue *kq, struct km_slice key)
 {
-    uint16_t *link = &kq->buckets[kq->homes[slot]];
+    uintptr_t offset = (uintptr_t)key.ptr - (uintptr_t)kq->texts;
 
-    while (*link != slot + 1u)
-        link = &kq->chain[*link - 1u];
-    *link = kq->chain[slot];
-    kq->lens[slot] = 0;
-    kq->chain[slot] = kq->free;
-    kq->free = (uint16_t)(slot + 1u);
-    km_pool_give(&kq->pool, 1);
+    if (key.len == 0)
+        return NONE;
+    if (offset < (uint32_t)slot_count(kq) * kq->key_size) {
+        uint32_t slot = (uint32_t)(offset * kq->per_byte >> 32);
+
+        if (slot * kq->key_size == offset && kq->slots[slot].len == key.len)
+            return slot + 1u;
+    }
+    return search(kq, key);
 }
 
-static void settle(struct km_keyqueue *kq, uint16_t slot)
+static void list(struct km_keyqueue *kq, uint32_t slot)
 {
-    if (!km_queue_busy(kq->queue, slot) && km_queue_requeues(kq->queue, slot) == 0)
-        give_back(kq, slot);
+    uint32_t at = (uint32_t)kq->idle_head + kq->idle_count++;
+
+    kq->idle[at >= slot_count(kq) ? at - slot_count(kq) : at] = (uint16_t)slot;
+    kq->slots[slot].mark |= LISTED;
+}
+
+HOT void settle(struct km_keyqueue *kq, uint32_t slot)
+{
+    uint8_t mark = kq->slots[slot].mark;
+
+    if ((mark & USED) == 0 || queue_busy(kq->queue, (uint16_t)slot) ||
+        ((mark & FAILED) != 0 && km_queue_requeues(kq->queue, (uint16_t)slot) > 0))
+        return;
+    kq->slots[slot].mark = mark & LISTED;
+    kq->pool.used--;
+    if ((mark & LISTED) == 0)
+        list(kq, slot);
 }
 
 /* One key that has failures and nothing else starts over. */
 static void make_room(struct km_keyqueue *kq)
 {
-    for (uint16_t i = 0; i < slot_count(kq) && kq->free == NONE; i++) {
+    for (uint16_t i = 0; i < slot_count(kq); i++) {
         uint16_t slot = kq->next;
         uint16_t failures = km_queue_requeues(kq->queue, slot);
 
@@ -74,25 +107,64 @@ static void make_room(struct km_keyqueue *kq)
             continue;
         km_queue_forget(kq->queue, slot);
         settle(kq, slot);
+        return;
     }
 }
 
-static void take_slot(struct km_keyqueue *kq, struct km_slice key, uint16_t bucket)
+static void unlink_key(struct km_keyqueue *kq, uint32_t slot)
 {
-    uint16_t slot = (uint16_t)(kq->free - 1u);
+    uint16_t *link;
 
-    kq->free = kq->chain[slot];
-    memcpy(kq->texts + (size_t)slot * kq->key_size, key.ptr, key.len);
-    kq->lens[slot] = (uint16_t)key.len;
-    kq->homes[slot] = bucket;
-    kq->chain[slot] = kq->buckets[bucket];
-    kq->buckets[bucket] = (uint16_t)(slot + 1u);
-    km_pool_take(&kq->pool, 1);
+    if (kq->slots[slot].len == 0)
+        return;
+    link = &kq->buckets[bucket_of(kq, text_of(kq, slot))];
+    while (*link != slot + 1u)
+        link = &kq->slots[*link - 1u].chain;
+    *link = kq->slots[slot].chain;
+    kq->slots[slot].len = 0;
 }
 
-static int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
+/* Number + 1 of a slot without a key, or NONE. */
+static uint32_t free_slot(struct km_keyqueue *kq)
 {
-    uint16_t link, bucket;
+    if (kq->pool.used == slot_count(kq))
+        make_room(kq);
+    while (kq->idle_count > 0) {
+        uint32_t slot = kq->idle[kq->idle_head++];
+
+        if (kq->idle_head == slot_count(kq))
+            kq->idle_head = 0;
+        kq->idle_count--;
+        kq->slots[slot].mark &= (uint8_t)~LISTED;
+        if ((kq->slots[slot].mark & USED) != 0)
+            continue;
+        unlink_key(kq, slot);
+        return slot + 1u;
+    }
+    return NONE;
+}
+
+/* Number + 1, or NONE. */
+static uint32_t put_key(struct km_keyqueue *kq, struct km_slice key, uint32_t bucket)
+{
+    uint32_t link = free_slot(kq);
+    struct km_keyqueue_slot *s;
+
+    if (link == NONE) {
+        km_pool_refuse(&kq->pool);
+        return NONE;
+    }
+    s = &kq->slots[link - 1u];
+    memcpy(text_at(kq, link - 1u), key.ptr, key.len);
+    s->len = (uint16_t)key.len;
+    s->chain = kq->buckets[bucket];
+    kq->buckets[bucket] = (uint16_t)link;
+    return link;
+}
+
+HOT int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
+{
+    uint32_t link, bucket;
 
     if (key.len == 0)
         return KM_ERR_ARG;
@@ -100,17 +172,16 @@ static int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
         return KM_ERR_TOO_LONG;
     bucket = bucket_of(kq, key);
     link = find_in(kq, bucket, key);
-    if (link == NONE) {
-        if (kq->free == NONE)
-            make_room(kq);
-        link = kq->free;
-        if (link == NONE) {
-            km_pool_refuse(&kq->pool);
-            return KM_ERR_FULL;
-        }
-        take_slot(kq, key, bucket);
-    }
+    if (link == NONE)
+        link = put_key(kq, key, bucket);
+    if (link == NONE)
+        return KM_ERR_FULL;
     *slot = (uint16_t)(link - 1u);
+    if ((kq->slots[*slot].mark & USED) == 0) {
+        kq->slots[*slot].mark |= USED;
+        if (++kq->pool.used > kq->pool.max)
+            kq->pool.max = kq->pool.used;
+    }
     return KM_OK;
 }
 
@@ -120,13 +191,12 @@ void km_keyqueue_init(struct km_keyqueue *kq, uint32_t hash_seed)
 
     km_queue_init(kq->queue);
     kq->seed = hash_seed;
-    memset(kq->lens, 0, sizeof kq->lens[0] * count);
-    memset(kq->buckets, 0, sizeof kq->buckets[0] * count);
+    kq->per_byte = UINT32_MAX / kq->key_size + UINT64_C(1);
+    memset(kq->slots, 0, sizeof kq->slots[0] * count);
+    memset(kq->buckets, 0, sizeof kq->buckets[0] * kq->bucket_count);
+    kq->idle_head = kq->idle_count = kq->next = 0;
     for (uint32_t i = 0; i < count; i++)
-        kq->chain[i] = (uint16_t)(i + 2u);
-    kq->chain[count - 1u] = NONE;
-    kq->free = 1;
-    kq->next = 0;
+        list(kq, i);
     kq->pool.used = 0;
 }
 
@@ -145,7 +215,7 @@ int km_keyqueue_add(struct km_keyqueue *kq, struct km_slice key)
     if (!closed(kq)) {
         result = slot_for(kq, key, &slot);
         if (result == KM_OK)
-            result = km_queue_add(kq->queue, slot);
+            queue_add(kq->queue, slot);
         KM_QUEUE_WAKE(kq);
     }
     KM_QUEUE_RELEASE(kq);
@@ -179,6 +249,7 @@ int64_t km_keyqueue_add_rate_limited(struct km_keyqueue *kq, struct km_slice key
     KM_QUEUE_HOLD(kq);
     result = slot_for(kq, key, &slot);
     if (result == KM_OK) {
+        kq->slots[slot].mark |= FAILED;
         result = km_queue_add_rate_limited(kq->queue, slot, now_ms);
         settle(kq, slot);
         KM_QUEUE_WAKE(kq);
@@ -197,7 +268,7 @@ void km_keyqueue_advance(struct km_keyqueue *kq, int64_t now_ms)
 static int take(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms)
 {
     uint16_t slot;
-    int result = km_queue_get(kq->queue, &slot, now_ms);
+    int result = queue_get(kq->queue, &slot, now_ms);
 
     if (result == KM_OK)
         *key = text_of(kq, slot);
@@ -214,16 +285,16 @@ int km_keyqueue_get(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms
     return result;
 }
 
-static void change(struct km_keyqueue *kq, struct km_slice key,
-                   void (*how)(struct km_queue *q, uint16_t slot))
+HOT void change(struct km_keyqueue *kq, struct km_slice key,
+                void (*how)(struct km_queue *q, uint16_t slot))
 {
-    uint16_t link;
+    uint32_t link;
 
     KM_QUEUE_HOLD(kq);
     link = find(kq, key);
     if (link != NONE) {
         how(kq->queue, (uint16_t)(link - 1u));
-        settle(kq, (uint16_t)(link - 1u));
+        settle(kq, link - 1u);
         KM_QUEUE_WAKE(kq);
     }
     KM_QUEUE_RELEASE(kq);
@@ -231,7 +302,7 @@ static void change(struct km_keyqueue *kq, struct km_slice key,
 
 void km_keyqueue_done(struct km_keyqueue *kq, struct km_slice key)
 {
-    change(kq, key, km_queue_done);
+    change(kq, key, queue_done);
 }
 
 void km_keyqueue_forget(struct km_keyqueue *kq, struct km_slice key)
@@ -241,7 +312,8 @@ void km_keyqueue_forget(struct km_keyqueue *kq, struct km_slice key)
 
 uint16_t km_keyqueue_requeues(const struct km_keyqueue *kq, struct km_slice key)
 {
-    uint16_t link, count;
+    uint32_t link;
+    uint16_t count;
 
     KM_QUEUE_HOLD(kq);
     link = find(kq, key);
@@ -274,8 +346,7 @@ int64_t km_keyqueue_next(const struct km_keyqueue *kq)
 static void settle_all(struct km_keyqueue *kq)
 {
     for (uint16_t slot = 0; slot < slot_count(kq); slot++) {
-        if (kq->lens[slot] > 0)
-            settle(kq, slot);
+        settle(kq, slot);
     }
     KM_QUEUE_WAKE(kq);
 }

@@ -3,12 +3,6 @@
 
 #include "queue_priv.h"
 
-/* What a key is: */
-enum {
-    DIRTY = 1,     /* must be processed */
-    PROCESSING = 2 /* was taken and is not done */
-};
-
 void km_queue_init(struct km_queue *q)
 {
     km_ring_init(&q->ring, q->ring.items, q->ring.size);
@@ -24,86 +18,13 @@ void km_queue_init(struct km_queue *q)
     km_queue_tell(q, KM_QUEUE_RESET, 0);
 }
 
-/* A key waits once, and once more for each double: there always is a place. */
-static void push(struct km_queue *q, uint16_t key)
-{
-    uint32_t at = (uint32_t)q->ring.head + q->ring.count++;
-
-    q->ring.items[at >= q->ring.size ? at - q->ring.size : at] = key;
-    KM_QUEUE_WAKE(q);
-}
-
-static uint16_t pop(struct km_queue *q)
-{
-    uint16_t key = q->ring.items[q->ring.head++];
-
-    if (q->ring.head == q->ring.size)
-        q->ring.head = 0;
-    q->ring.count--;
-    return key;
-}
-
-static void add(struct km_queue *q, uint16_t key)
-{
-    uint8_t before = q->states[key];
-
-    if (q->shutting_down || (before & DIRTY) != 0)
-        return;
-    km_queue_tell(q, KM_QUEUE_ADDED, key);
-    q->states[key] = before | DIRTY;
-    if (before == 0)
-        push(q, key);
-}
-
-static void advance(struct km_queue *q, int64_t now_ms)
-{
-    while (q->heap_count > 0 && q->due_ms[q->heap[0]] <= now_ms)
-        add(q, km_queue_heap_take(q));
-}
-
-static int get(struct km_queue *q, uint16_t *key, int64_t now_ms)
-{
-    uint8_t before;
-
-    advance(q, now_ms);
-    if (q->ring.count == 0)
-        return q->shutting_down ? KM_EOF : KM_AGAIN;
-    *key = pop(q);
-    km_queue_tell(q, KM_QUEUE_TAKEN, *key);
-    before = q->states[*key];
-    q->states[*key] = PROCESSING;
-    if (before != DIRTY)
-        q->doubles--;
-    if ((before & PROCESSING) == 0)
-        q->processing_count++;
-    return KM_OK;
-}
-
-static void done(struct km_queue *q, uint16_t key)
-{
-    uint8_t before = q->states[key];
-
-    km_queue_tell(q, KM_QUEUE_FINISHED, key);
-    q->states[key] = before & DIRTY;
-    if ((before & PROCESSING) != 0 && --q->processing_count == 0)
-        KM_QUEUE_WAKE(q); /* a drain may end */
-    if ((before & DIRTY) == 0)
-        return;
-    if ((before & PROCESSING) == 0) {
-        if (q->doubles >= q->ring.size - q->key_count)
-            return;
-        q->doubles++;
-    }
-    push(q, key);
-}
-
 static void add_after(struct km_queue *q, uint16_t key, int64_t delay_ms, int64_t now_ms)
 {
     if (q->shutting_down)
         return;
     km_queue_tell(q, KM_QUEUE_RETRIED, key);
     if (delay_ms <= 0)
-        add(q, key);
+        queue_add(q, key);
     else if (km_queue_heap_put(q, key, now_ms > KM_NEVER - delay_ms ? KM_NEVER : now_ms + delay_ms))
         KM_QUEUE_WAKE(q); /* who sleeps must wake up earlier now */
 }
@@ -121,7 +42,7 @@ int km_queue_add(struct km_queue *q, uint16_t key)
     if (key >= q->key_count)
         return KM_ERR_ARG;
     KM_QUEUE_HOLD(q);
-    add(q, key);
+    queue_add(q, key);
     KM_QUEUE_RELEASE(q);
     return KM_OK;
 }
@@ -129,7 +50,7 @@ int km_queue_add(struct km_queue *q, uint16_t key)
 void km_queue_advance(struct km_queue *q, int64_t now_ms)
 {
     KM_QUEUE_HOLD(q);
-    advance(q, now_ms);
+    queue_advance(q, now_ms);
     KM_QUEUE_RELEASE(q);
 }
 
@@ -138,7 +59,7 @@ int km_queue_get(struct km_queue *q, uint16_t *key, int64_t now_ms)
     int result;
 
     KM_QUEUE_HOLD(q);
-    result = get(q, key, now_ms);
+    result = queue_get(q, key, now_ms);
     KM_QUEUE_RELEASE(q);
     return result;
 }
@@ -148,7 +69,7 @@ void km_queue_done(struct km_queue *q, uint16_t key)
     if (key >= q->key_count)
         return;
     KM_QUEUE_HOLD(q);
-    done(q, key);
+    queue_done(q, key);
     KM_QUEUE_RELEASE(q);
 }
 
@@ -206,9 +127,9 @@ uint16_t km_queue_len(const struct km_queue *q)
     return count;
 }
 
-static bool doubled(const struct km_queue *q, uint16_t key)
+bool km_queue_doubled(const struct km_queue *q, uint16_t key)
 {
-    for (uint32_t i = 0; q->doubles > 0 && i < q->ring.count; i++) {
+    for (uint32_t i = 0; i < q->ring.count; i++) {
         if (q->ring.items[(q->ring.head + i) % q->ring.size] == key)
             return true;
     }
@@ -222,7 +143,7 @@ bool km_queue_busy(const struct km_queue *q, uint16_t key)
     if (key >= q->key_count)
         return false;
     KM_QUEUE_HOLD(q);
-    busy = q->states[key] != 0 || q->heap_pos[key] != 0 || doubled(q, key);
+    busy = queue_busy(q, key);
     KM_QUEUE_RELEASE(q);
     return busy;
 }
@@ -298,7 +219,7 @@ int km_queue_get_wait(struct km_queue *q, uint16_t *key)
 
     lock->acquire(lock->ctx);
     for (;;) {
-        result = get(q, key, lock->now_ms(lock->ctx));
+        result = queue_get(q, key, lock->now_ms(lock->ctx));
         if (result != KM_AGAIN)
             break;
         lock->wait(lock->ctx, next(q));

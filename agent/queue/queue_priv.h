@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Room queue, private: the delay heap, and the lock that costs nothing when it is not configured. */
+/* Room queue, private: the sets and the ring, inline for both kinds of keys since an operation is little else than a call; the
+   delay heap; and the lock that costs nothing when it is not configured. */
 #ifndef KM_QUEUE_PRIV_H
 #define KM_QUEUE_PRIV_H
 
@@ -44,5 +45,93 @@ bool km_queue_heap_put(struct km_queue *q, uint16_t key, int64_t due_ms);
 /* The earliest key; the heap must not be empty. */
 uint16_t km_queue_heap_take(struct km_queue *q);
 void km_queue_heap_clear(struct km_queue *q);
+
+/* What a key is: */
+enum {
+    KM_QUEUE_DIRTY = 1,     /* must be processed */
+    KM_QUEUE_PROCESSING = 2 /* was taken and is not done */
+};
+
+/* A key waits once, and once more for each double: there always is a place. */
+static inline void queue_push(struct km_queue *q, uint16_t key)
+{
+    uint32_t at = (uint32_t)q->ring.head + q->ring.count++;
+
+    q->ring.items[at >= q->ring.size ? at - q->ring.size : at] = key;
+    KM_QUEUE_WAKE(q);
+}
+
+static inline uint16_t queue_pop(struct km_queue *q)
+{
+    uint16_t key = q->ring.items[q->ring.head++];
+
+    if (q->ring.head == q->ring.size)
+        q->ring.head = 0;
+    q->ring.count--;
+    return key;
+}
+
+static inline void queue_add(struct km_queue *q, uint16_t key)
+{
+    uint8_t before = q->states[key];
+
+    if (q->shutting_down || (before & KM_QUEUE_DIRTY) != 0)
+        return;
+    km_queue_tell(q, KM_QUEUE_ADDED, key);
+    q->states[key] = before | KM_QUEUE_DIRTY;
+    if (before == 0)
+        queue_push(q, key);
+}
+
+static inline void queue_advance(struct km_queue *q, int64_t now_ms)
+{
+    while (q->heap_count > 0 && q->due_ms[q->heap[0]] <= now_ms)
+        queue_add(q, km_queue_heap_take(q));
+}
+
+static inline int queue_get(struct km_queue *q, uint16_t *key, int64_t now_ms)
+{
+    uint8_t before;
+
+    queue_advance(q, now_ms);
+    if (q->ring.count == 0)
+        return q->shutting_down ? KM_EOF : KM_AGAIN;
+    *key = queue_pop(q);
+    km_queue_tell(q, KM_QUEUE_TAKEN, *key);
+    before = q->states[*key];
+    q->states[*key] = KM_QUEUE_PROCESSING;
+    if (before != KM_QUEUE_DIRTY)
+        q->doubles--;
+    if ((before & KM_QUEUE_PROCESSING) == 0)
+        q->processing_count++;
+    return KM_OK;
+}
+
+static inline void queue_done(struct km_queue *q, uint16_t key)
+{
+    uint8_t before = q->states[key];
+
+    km_queue_tell(q, KM_QUEUE_FINISHED, key);
+    q->states[key] = before & KM_QUEUE_DIRTY;
+    if ((before & KM_QUEUE_PROCESSING) != 0 && --q->processing_count == 0)
+        KM_QUEUE_WAKE(q); /* a drain may end */
+    if ((before & KM_QUEUE_DIRTY) == 0)
+        return;
+    if ((before & KM_QUEUE_PROCESSING) == 0) {
+        if (q->doubles >= q->ring.size - q->key_count)
+            return;
+        q->doubles++;
+    }
+    queue_push(q, key);
+}
+
+/* The key stands in the ring although it is neither dirty nor processed: only while there are doubles. */
+bool km_queue_doubled(const struct km_queue *q, uint16_t key);
+
+static inline bool queue_busy(const struct km_queue *q, uint16_t key)
+{
+    return q->states[key] != 0 || q->heap_pos[key] != 0 ||
+           (q->doubles > 0 && km_queue_doubled(q, key));
+}
 
 #endif

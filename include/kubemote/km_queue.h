@@ -279,36 +279,43 @@ int64_t km_queue_bound_ns(unsigned place);
  * over at its shortest delay; when there is none, adding fails with KM_ERR_FULL, counted in `pool`,
  * and nothing was queued: the caller comes back after a km_keyqueue_done, or lists everything again.
  */
+struct km_keyqueue_slot {
+    uint16_t len;   /* of its key, 0 = never had one */
+    uint16_t chain; /* the next slot + 1 of the same bucket */
+    uint8_t mark;
+};
+
 struct km_keyqueue {
     struct km_queue *queue; /* over the slots; its own lock stays NULL */
     uint16_t key_size;
-    char *texts;         /* key_size bytes per slot */
-    uint16_t *lens;      /* 0 = free */
-    uint16_t *chain;     /* the next slot + 1 of the same bucket, or of the free ones */
-    uint16_t *homes;     /* the bucket of each slot in use */
-    uint16_t *buckets;   /* first slot + 1, one bucket per slot */
-    uint16_t free, next; /* first free slot + 1; where to look for one that gives way */
-    uint32_t seed;       /* of the hash */
-    struct km_pool pool; /* register it for the metrics */
+    char *texts; /* key_size bytes per slot */
+    struct km_keyqueue_slot *slots;
+    uint16_t *buckets; /* first slot + 1 */
+    uint16_t *idle;    /* slots to take next, in turn, from idle_head on; some are used again */
+    uint16_t idle_head, idle_count;
+    uint16_t next;         /* where to look for a slot that gives way */
+    uint32_t seed;         /* of the hash */
+    uint32_t bucket_count; /* 2 per slot */
+    uint64_t per_byte;     /* 2^32 / key_size */
+    struct km_pool pool;   /* register it for the metrics */
 #ifdef CONFIG_KM_QUEUE_LOCK
     const struct km_queue_lock *lock;
 #endif
 };
 
 #define KM_KEYQUEUE_PLACES_DEFINE(id, keys_, places_, key_size_, limiter_) \
-    KM_QUEUE_PLACES_DEFINE(id##_slots, keys_, places_, limiter_); \
+    KM_QUEUE_PLACES_DEFINE(id##_queue, keys_, places_, limiter_); \
     static char id##_texts[(keys_) * (size_t)(key_size_)] KM_POOL_STORAGE(id##_texts); \
-    static uint16_t id##_lens[keys_] KM_POOL_STORAGE(id##_lens), \
-        id##_chain[keys_] KM_POOL_STORAGE(id##_chain), \
-        id##_homes[keys_] KM_POOL_STORAGE(id##_homes), \
-        id##_buckets[keys_] KM_POOL_STORAGE(id##_buckets); \
-    static struct km_keyqueue id = {.queue = &id##_slots, \
+    static struct km_keyqueue_slot id##_slots[keys_] KM_POOL_STORAGE(id##_slots); \
+    static uint16_t id##_buckets[(keys_) * 2u] KM_POOL_STORAGE(id##_buckets), \
+        id##_idle[keys_] KM_POOL_STORAGE(id##_idle); \
+    static struct km_keyqueue id = {.queue = &id##_queue, \
                                     .key_size = (key_size_), \
                                     .texts = id##_texts, \
-                                    .lens = id##_lens, \
-                                    .chain = id##_chain, \
-                                    .homes = id##_homes, \
+                                    .slots = id##_slots, \
                                     .buckets = id##_buckets, \
+                                    .bucket_count = (keys_) * 2u, \
+                                    .idle = id##_idle, \
                                     .pool = {.name = #id, .size = (keys_)}}
 
 /* Up to keys_ keys of up to key_size_ bytes; a limiter for keys_ keys, or NULL. */

@@ -91,7 +91,7 @@ int km_session_open(struct km_session *s, const struct km_kubeconfig_options *wh
    KM_ERR_CANCELED when the process was asked to stop meanwhile. Blocks. */
 int km_call(struct km_request *r, struct km_lane *lane);
 
-/* ---- conflicts ---- */
+/* ---- attempts ---- */
 
 /* client-go's retry.Backoff. */
 struct km_retry {
@@ -101,6 +101,12 @@ struct km_retry {
 };
 extern const struct km_retry km_retry_default; /* 5 attempts, 10 ms, no growth, 10 % */
 extern const struct km_retry km_retry_backoff; /* 4 attempts, 10, 50, 250 ms, 10 % */
+/* Calls `attempt` until it succeeds or `retriable` says no to what it returned, at most retry->steps times; returns the last
+   result. status is NULL but for KM_ERR_STATUS, when `attempt` gave one. Blocks between attempts; a process that was asked to
+   stop makes no further one. For programs that go straight down: a reconcile ends with KM_BACK_OFF instead. */
+int km_retry_on_error(struct km_client *c, const struct km_retry *retry,
+                      bool (*retriable)(int err, const struct km_status *status),
+                      int (*attempt)(void *ctx, const struct km_status **status), void *ctx);
 /* Calls `attempt` until it returns something else than a conflict (KM_ERR_STATUS with km_status_is_conflict), at most
    retry->steps times: read again, change again, write again. Returns the last result. Blocks between attempts. */
 int km_retry_on_conflict(struct km_client *c, const struct km_retry *retry,

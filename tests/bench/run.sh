@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh: builds the peers and measures them beside the agent; the agent, the bare client and the control plane program are
 # built before (`make bench` does). Prints the table and writes build/bench/results.json. BENCH_QUICK=1: within three minutes.
-# GO and CARGO name those commands.
+# BENCH_TRIP=1: round trips alone. GO and CARGO name those commands.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$here/../../build/bench
@@ -41,8 +41,10 @@ build_rust() {
 say "building the peers"
 build_go clientgo clientgo
 cp -u "$out/clientgo" "$out/clientgo-h2"
-build_rust
+[ "${BENCH_TRIP:-0}" != 0 ] || build_rust
 build_go driver driver
 quick=
 [ "${BENCH_QUICK:-0}" = 0 ] || quick=-quick
-exec "$out/driver" -root "$here/../.." $quick
+[ "${BENCH_TRIP:-0}" = 0 ] || quick="$quick -trip"
+# shellcheck disable=SC2086
+"$out/driver" -root "$here/../.." $quick

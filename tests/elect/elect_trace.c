@@ -9,9 +9,11 @@
  *   stopped TERM NS     after that it is a candidate again
  *   leader IDENTITY NS  who was seen in the Lease; "-" = nobody
  *
- * SIGTERM ends it: the Lease is released first when asked for. The time of a line is read before the question is put, so that
+ * SIGTERM ends it: the Lease is released first when asked for. At each SIGUSR1 its wall clock jumps (the program is linked so
+ * that it asks for the time here): half an hour ahead, half an hour back, right again. The time of a line is read before the question is put, so that
  * a process that was paused in between makes no false claim.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +28,27 @@ static struct km_kubeconfig kubeconfig;
 static struct km_loop loop;
 static struct km_client client;
 static struct km_lane lane;
+static struct km_recorder recorder;
 static struct km_elect elect;
 static unsigned term;
+
+static volatile sig_atomic_t jumps;
+
+int64_t __real_km_port_wall_us(void);
+int64_t __wrap_km_port_wall_us(void);
+
+int64_t __wrap_km_port_wall_us(void)
+{
+    static const int64_t offsets_s[] = {0, 1800, -1800};
+
+    return __real_km_port_wall_us() + offsets_s[jumps % 3] * 1000000;
+}
+
+static void on_jump(int signal_number)
+{
+    (void)signal_number;
+    jumps++;
+}
 
 static long long now_ns(void)
 {
@@ -81,6 +102,11 @@ static int set_up(char **argv, bool release, struct km_fault *fault)
         err = km_client_init(&client, &kubeconfig, &loop, fault);
     if (err == KM_OK)
         err = km_lane_init(&lane, &client, "lock");
+    recorder.client = &client;
+    recorder.lane = &lane;
+    recorder.controller = "kubemote.io/elect-trace";
+    recorder.instance = argv[2];
+    km_recorder_init(&recorder);
     elect = (struct km_elect){.ns = "default",
                               .name = "elect-trace",
                               .identity = argv[2],
@@ -90,6 +116,7 @@ static int set_up(char **argv, bool release, struct km_fault *fault)
                               .release = release,
                               .client = &client,
                               .lane = &lane,
+                              .recorder = &recorder,
                               .on_started = on_started,
                               .on_stopped = on_stopped,
                               .on_new_leader = on_new_leader};
@@ -107,6 +134,7 @@ int main(int argc, char **argv)
     }
     km_log_text_init(2, 5);
     km_port_signals();
+    (void)signal(SIGUSR1, on_jump);
     if (set_up(argv, argc > 6 && strcmp(argv[6], "release") == 0, &fault) != KM_OK) {
         fprintf(stderr, "elect-trace: %s\n", fault.text);
         return 1;

@@ -20,11 +20,11 @@ LOGS = "build/test-logs"
 # Alone and first: everything that others build upon.
 FIRST = ["check-fmt", "kconfig-lint", "boards"]
 # Cheap ones first; each is a target of the Makefile and can be run alone.
-COMPUTING = ["layers", "check-docs", "warnings", "unit", "asan", "fault", "arm", "conformance", "trace", "hardening", "memplan", "size", "lwip",
+COMPUTING = ["layers", "check-docs", "warnings", "unit", "asan", "threads", "fault", "arm", "conformance", "trace", "hardening", "memplan", "size", "lwip",
              "valgrind", "reproducible", "fuzz"]
-WAITING = ["cluster-program", "plane", "informer", "run-test", "e2e", "soak"]
+WAITING = ["cluster-program", "plane", "informer", "elect", "run-test", "e2e", "soak"]
 PARTS = FIRST + COMPUTING + WAITING
-ARGUMENTS = {"soak": ["SOAK_ROUNDS=100"], "fuzz": ["FUZZ_SECONDS=10"]}
+ARGUMENTS = {"soak": ["SOAK_ROUNDS=100"], "fuzz": ["FUZZ_SECONDS=10"], "elect": ["ELECT_SHORT=1"]}
 LIMIT_S = 1800
 TELL_S = 30
 

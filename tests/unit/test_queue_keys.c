@@ -274,13 +274,124 @@ static void test_as_over_slots(void **state)
     }
 }
 
+#define FEW 5
+#define NAMES 12
+KM_LIMITER_EXPONENTIAL_DEFINE(few_limiter, FEW, 5, 1000);
+KM_KEYQUEUE_DEFINE(few, FEW, 12, &few_limiter.limiter);
+KM_LIMITER_EXPONENTIAL_DEFINE(all_limiter, NAMES, 5, 1000);
+KM_QUEUE_LIMITED_DEFINE(all, NAMES, &all_limiter.limiter);
+
+static bool is_used(uint16_t i)
+{
+    return km_queue_busy(&all, i) || km_queue_requeues(&all, i) > 0;
+}
+
+/* A new key is refused when each slot is busy, and for no other reason. */
+static bool has_room(uint16_t key)
+{
+    int busy = 0;
+
+    for (uint16_t i = 0; i < NAMES; i++)
+        busy += km_queue_busy(&all, i);
+    return is_used(key) || busy < FEW;
+}
+
+/* At most one key gave its failures up, when another needed its slot. */
+static void follow_the_forgotten(bool needed)
+{
+    char text[12];
+    int forgotten = 0;
+
+    for (uint16_t i = 0; i < NAMES; i++) {
+        uint16_t left = km_keyqueue_requeues(&few, name_of(i, text));
+
+        if (left == km_queue_requeues(&all, i))
+            continue;
+        assert_true(needed && left == 0 && !km_queue_busy(&all, i) && forgotten++ == 0);
+        km_queue_forget(&all, i);
+    }
+}
+
+static void step_few(struct km_rng *rng, int64_t now)
+{
+    uint16_t key = (uint16_t)(km_rng_u32(rng) % NAMES), got = 0, used = 0;
+    uint32_t what = km_rng_u32(rng) % 10;
+    bool room = has_room(key), was_used = is_used(key), adding = what < 4;
+    char text[12], want[12];
+    struct km_slice name = name_of(key, text), out;
+    int64_t result = KM_OK;
+
+    for (uint16_t i = 0; i < NAMES; i++)
+        used = (uint16_t)(used + is_used(i));
+    if (what < 2)
+        result = km_keyqueue_add(&few, name);
+    else if (what < 3)
+        result = km_keyqueue_add_after(&few, name, 7, now);
+    else if (what < 4)
+        result = km_keyqueue_add_rate_limited(&few, name, now);
+    if (adding)
+        assert_int_equal(result == KM_ERR_FULL, !room);
+    if (adding && room) {
+        if (what < 2)
+            (void)km_queue_add(&all, key);
+        else if (what < 3)
+            (void)km_queue_add_after(&all, key, 7, now);
+        else
+            assert_true(km_queue_add_rate_limited(&all, key, now) == result);
+    } else if (what < 7 && !adding) {
+        result = km_queue_get(&all, &got, now);
+        assert_int_equal(km_keyqueue_get(&few, &out, now), result);
+        assert_true(result != KM_OK || km_slice_eq(out, name_of(got, want)));
+    } else if (what < 9 && !adding) {
+        km_keyqueue_done(&few, name);
+        km_queue_done(&all, key);
+    } else if (!adding) {
+        km_keyqueue_forget(&few, name);
+        km_queue_forget(&all, key);
+    }
+    if (adding)
+        follow_the_forgotten(!was_used && used == FEW);
+}
+
+/* More keys than slots: against a queue that has a slot for each. */
+static void test_fewer_slots_than_keys(void **state)
+{
+    struct km_rng rng;
+    char text[12];
+
+    (void)state;
+    km_rng_seed(&rng, 6);
+    for (uint32_t round = 0; round < 60; round++) {
+        km_keyqueue_init(&few, round);
+        km_queue_init(&all);
+        for (int64_t now = 0; now < 1000; now++) {
+            uint32_t used = 0;
+
+            step_few(&rng, now);
+            for (uint16_t i = 0; i < NAMES; i++) {
+                used += is_used(i);
+                assert_int_equal(km_keyqueue_requeues(&few, name_of(i, text)),
+                                 km_queue_requeues(&all, i));
+            }
+            assert_int_equal(few.pool.used, used);
+            assert_int_equal(km_keyqueue_len(&few), km_queue_len(&all));
+            assert_true(km_keyqueue_next(&few) == km_queue_next(&all));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_round),      cmocka_unit_test(test_delay_and_failures),
-        cmocka_unit_test(test_what_is_no_key), cmocka_unit_test(test_handed_out_bytes),
-        cmocka_unit_test(test_full),           cmocka_unit_test(test_full_of_failures),
-        cmocka_unit_test(test_shutdown),       cmocka_unit_test(test_as_over_slots),
+        cmocka_unit_test(test_one_round),
+        cmocka_unit_test(test_delay_and_failures),
+        cmocka_unit_test(test_what_is_no_key),
+        cmocka_unit_test(test_handed_out_bytes),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_full_of_failures),
+        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_as_over_slots),
+        cmocka_unit_test(test_fewer_slots_than_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

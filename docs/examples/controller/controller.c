@@ -16,6 +16,7 @@
 #define GREETINGS 32
 #define CONFIG_MAPS 64
 #define KEY_BYTES (64 + 1 + 254)
+#define WORKERS 4 /* Greetings that may wait for the server at a time */
 
 /* What is kept of each object: the rest of it is never stored. */
 #define KM_GREETING_FIELDS(S, I, B, R, A, M) \
@@ -41,12 +42,24 @@ static struct km_lane lanes[3];
 static struct km_informer informers[2];
 static struct km_schema_node nodes[4][CONFIG_KM_JSON_NODE_COUNT];
 static struct km_rng rng;
-static struct km_under_way place;
+static struct km_under_way places[WORKERS];
 static struct km_controller controller;
-static struct km_request request; /* one worker, one request */
-static char body_data[1024];
+
+/* What one reconcile needs until it is finished. */
+static struct job {
+    struct km_request request;
+    uint16_t key;
+    bool busy;
+    char body[1024];
+} jobs[WORKERS];
 
 /* ---- reconcile ---- */
+
+static void finish(struct job *job, enum km_result result)
+{
+    job->busy = false;
+    km_controller_finish(&controller, job->key, result, 0);
+}
 
 static void on_done(struct km_request *r, int err)
 {
@@ -55,11 +68,7 @@ static void on_done(struct km_request *r, int err)
                  (km_status_is_already_exists(r->status) || km_status_is_conflict(r->status) ||
                   (r->method == KM_PATCH && km_status_is_not_found(r->status)));
     bool hopeless = err == KM_ERR_STATUS && km_status_is_invalid(r->status);
-    km_controller_finish(&controller, place.key,
-                         err == KM_OK || stale ? KM_DONE
-                         : hopeless            ? KM_FATAL
-                                               : KM_BACK_OFF,
-                         0);
+    finish(r->ctx, err == KM_OK || stale ? KM_DONE : hopeless ? KM_FATAL : KM_BACK_OFF);
 }
 
 static int write_body(struct km_buf *body, const struct km_greeting *g,
@@ -100,32 +109,55 @@ static const struct km_config_map *find_config_map(const struct km_greeting *g)
     return found ? km_cache_get(&config_map_cache, slot) : NULL;
 }
 
+static int send(struct job *job, const struct km_greeting *g, const struct km_config_map *have)
+{
+    struct km_request *r = &job->request;
+    struct km_buf body;
+    km_buf_init(&body, job->body, sizeof job->body);
+    int err = write_body(&body, g, have);
+    if (err == KM_OK && have == NULL)
+        err =
+            km_rest_create(r, &client, &config_maps, g->ns, NULL, NULL, km_buf_slice(&body), NULL);
+    else if (err == KM_OK)
+        err = km_rest_patch(r, &client, &config_maps, g->ns, g->name, NULL, KM_TYPE_MERGE,
+                            km_buf_slice(&body), NULL);
+    r->on_done = on_done;
+    r->ctx = job;
+    r->timeout_ms = 10000;
+    r->retries = 10; /* when the server says when to come back */
+    return err == KM_OK ? km_request_send(r, &lanes[0]) : err;
+}
+
+/* There is a job for each key that is under way. */
+static struct job *free_job(void)
+{
+    struct job *job = jobs;
+    while (job->busy)
+        job++;
+    return job;
+}
+
 static void reconcile(void *ctx, uint16_t key)
 {
     const struct km_greeting *g = km_cache_get(&greeting_cache, key);
     const struct km_config_map *have = g == NULL ? NULL : find_config_map(g);
-    struct km_buf body;
+    struct job *job = free_job();
     (void)ctx;
-    if (g == NULL || (have != NULL && strcmp(have->text, g->text) == 0)) {
-        km_controller_finish(&controller, key, KM_DONE, 0);
-        return;
-    }
-    km_buf_init(&body, body_data, sizeof body_data);
-    int err = write_body(&body, g, have);
-    if (err == KM_OK && have == NULL)
-        err = km_rest_create(&request, &client, &config_maps, g->ns, NULL, NULL,
-                             km_buf_slice(&body), NULL);
-    else if (err == KM_OK)
-        err = km_rest_patch(&request, &client, &config_maps, g->ns, g->name, NULL, KM_TYPE_MERGE,
-                            km_buf_slice(&body), NULL);
-    if (err != KM_OK || km_request_send(&request, &lanes[0]) != KM_OK)
-        km_controller_finish(&controller, key, KM_FATAL, 0);
+    job->key = key;
+    job->busy = true;
+    if (g == NULL || (have != NULL && strcmp(have->text, g->text) == 0))
+        finish(job, KM_DONE);
+    else if (send(job, g, have) != KM_OK)
+        finish(job, KM_FATAL);
 }
 
 static void on_late(void *ctx, uint16_t key)
 {
-    (void)ctx, (void)key;
-    km_request_cancel(&request); /* on_done finishes the key */
+    (void)ctx;
+    for (int i = 0; i < WORKERS; i++) {
+        if (jobs[i].busy && jobs[i].key == key)
+            km_request_cancel(&jobs[i].request); /* on_done finishes the key */
+    }
 }
 
 /* ---- what changes puts keys on the queue ---- */
@@ -204,14 +236,12 @@ static int set_up(const char *path, struct km_fault *fault)
     controller = (struct km_controller){.name = "greetings",
                                         .queue = &queue,
                                         .loop = &loop,
-                                        .workers = 1,
+                                        .workers = WORKERS,
                                         .reconcile = reconcile,
-                                        .places = &place,
+                                        .places = places,
                                         .deadline_ms = 30000,
                                         .on_late = on_late};
     km_controller_init(&controller);
-    request.on_done = on_done;
-    request.timeout_ms = 10000;
     if (err == KM_OK)
         err = watch(0, &greetings, &km_kind_greeting, &greeting_cache, fault);
     return err == KM_OK ? watch(1, &config_maps, &km_kind_config_map, &config_map_cache, fault)
@@ -227,6 +257,8 @@ int main(int argc, char **argv)
         KM_ERROR("Can't start", fault.text, KM_S("program", argv[0]));
         return 1;
     }
+    if (km_port_seal() != KM_OK) /* from here on the heap ends the program */
+        return 1;
     km_informer_start(&informers[0]);
     km_informer_start(&informers[1]);
     while (!km_port_stop_requested())

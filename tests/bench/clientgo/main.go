@@ -27,8 +27,11 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/component-helpers/apimachinery/lease"
 	"k8s.io/utils/clock"
 )
@@ -66,7 +69,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	startInformers(ctx, client)
+	if err := startInformers(ctx, client); err != nil {
+		return err
+	}
 	go keepLease(ctx, client, node)
 	go keepStatus(ctx, client)
 	return answerSignals()
@@ -82,7 +87,10 @@ func register(ctx context.Context, client kubernetes.Interface) (*corev1.Node, e
 }
 
 func writeStatus(ctx context.Context, client kubernetes.Interface) (*corev1.Node, error) {
-	patch, err := json.Marshal(map[string]any{"status": status()})
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"labels": labels()},
+		"status":   status(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +98,7 @@ func writeStatus(ctx context.Context, client kubernetes.Interface) (*corev1.Node
 		metav1.PatchOptions{}, "status")
 }
 
-func startInformers(ctx context.Context, client kubernetes.Interface) {
+func startInformers(ctx context.Context, client kubernetes.Interface) error {
 	selected := func(selector fields.Selector) informers.SharedInformerOption {
 		return informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = selector.String() })
 	}
@@ -98,10 +106,55 @@ func startInformers(ctx context.Context, client kubernetes.Interface) {
 		selected(fields.OneTermEqualSelector("metadata.name", *name)))
 	ofPods := informers.NewSharedInformerFactoryWithOptions(client, 0,
 		selected(fields.OneTermEqualSelector("spec.nodeName", *name)))
-	ofNode.Core().V1().Nodes().Informer()
+	if err := keepLabels(ctx, client, ofNode.Core().V1().Nodes()); err != nil {
+		return err
+	}
 	ofPods.Core().V1().Pods().Informer()
 	ofNode.Start(ctx.Done())
 	ofPods.Start(ctx.Done())
+	return nil
+}
+
+// keepLabels sets the node's own labels right, with its status, when somebody
+// else changed them.
+func keepLabels(ctx context.Context, client kubernetes.Interface, nodes coreinformers.NodeInformer) error {
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
+	add := func(object any) {
+		if key, err := cache.MetaNamespaceKeyFunc(object); err == nil {
+			queue.Add(key)
+		}
+	}
+	_, err := nodes.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: add, UpdateFunc: func(_, now any) { add(now) },
+	})
+	reconcile := func(key string) error {
+		node, err := nodes.Lister().Get(key)
+		if err != nil || owns(node.Labels) {
+			return nil
+		}
+		_, err = writeStatus(ctx, client)
+		return err
+	}
+	go func() {
+		for key, quit := queue.Get(); !quit; key, quit = queue.Get() {
+			if err := reconcile(key); err != nil {
+				queue.AddRateLimited(key)
+			} else {
+				queue.Forget(key)
+			}
+			queue.Done(key)
+		}
+	}()
+	return err
+}
+
+func owns(have map[string]string) bool {
+	for key, value := range labels() {
+		if have[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 func keepLease(ctx context.Context, client kubernetes.Interface, node *corev1.Node) {

@@ -16,17 +16,21 @@ import (
 func newNode(name string) *corev1.Node {
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name,
-			Labels: map[string]string{
-				corev1.LabelArchStable:           runtime.GOARCH,
-				corev1.LabelTopologyRegion:       "kubemote-devices",
-				corev1.LabelNodeExcludeBalancers: "true",
-			},
+			Name:   name,
+			Labels: labels(),
 		},
 		Spec: corev1.NodeSpec{
 			Taints: []corev1.Taint{{Key: "kubemote.io/device", Effect: corev1.TaintEffectNoSchedule}},
 		},
 		Status: status(),
+	}
+}
+
+func labels() map[string]string {
+	return map[string]string{
+		corev1.LabelArchStable:           runtime.GOARCH,
+		corev1.LabelTopologyRegion:       "kubemote-devices",
+		corev1.LabelNodeExcludeBalancers: "true",
 	}
 }
 

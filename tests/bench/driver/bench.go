@@ -21,6 +21,7 @@ import (
 type figures struct {
 	Start  *startFigures `json:"start,omitempty"`
 	Steady steadyFigures `json:"steady"`
+	Trip   *tripFigures  `json:"trip,omitempty"`
 }
 
 // startFigures are medians, in milliseconds from before fork and exec.
@@ -61,18 +62,30 @@ func (b *bench) run(ctx context.Context) (map[string]figures, error) {
 	defer b.plane.Stop()
 	defer os.RemoveAll(b.dir)
 	all := map[string]figures{}
-	starts, err := b.starts(ctx)
-	if err != nil {
-		return nil, err
+	var starts map[string]startFigures
+	var steady map[string]steadyFigures
+	var trips map[string]tripFigures
+	var err error
+	if !b.plan.TripOnly {
+		if starts, err = b.starts(ctx); err != nil {
+			return nil, err
+		}
+		if steady, err = b.steady(ctx); err != nil {
+			return nil, err
+		}
 	}
-	steady, err := b.steady(ctx)
-	if err != nil {
-		return nil, err
+	if b.kind.starts {
+		if trips, err = b.trips(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range b.peers {
 		f := figures{Steady: steady[p.name]}
 		if s, found := starts[p.name]; found {
 			f.Start = &s
+		}
+		if t, found := trips[p.name]; found {
+			f.Trip = &t
 		}
 		all[p.name] = f
 	}

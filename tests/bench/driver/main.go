@@ -23,11 +23,13 @@ type plan struct {
 	Starts        int  `json:"starts"`         // of each peer
 	SettleSeconds int  `json:"settle_seconds"` // from Ready to the steady state
 	WindowSeconds int  `json:"window_seconds"` // of the steady state
+	TripStarts    int  `json:"trip_starts"`    // of each peer, for round trips
+	TripOnly      bool `json:"trip_only,omitempty"`
 }
 
 var (
-	fullPlan  = plan{Starts: 15, SettleSeconds: 60, WindowSeconds: 60}
-	quickPlan = plan{Quick: true, Starts: 3, SettleSeconds: 8, WindowSeconds: 12}
+	fullPlan  = plan{Starts: 15, SettleSeconds: 60, WindowSeconds: 60, TripStarts: 25}
+	quickPlan = plan{Quick: true, Starts: 3, SettleSeconds: 8, WindowSeconds: 12, TripStarts: 2}
 )
 
 // results is build/bench/results.json. Fields are added, never renamed;
@@ -45,16 +47,17 @@ type results struct {
 func main() {
 	root := flag.String("root", "../..", "the repository")
 	quick := flag.Bool("quick", false, "measure less, within three minutes")
+	trip := flag.Bool("trip", false, "measure round trips alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *root, *quick); err != nil {
+	if err := run(ctx, *root, *quick, *trip); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, root string, quick bool) error {
+func run(ctx context.Context, root string, quick, trip bool) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -63,22 +66,35 @@ func run(ctx context.Context, root string, quick bool) error {
 	if quick {
 		r.Plan = quickPlan
 	}
+	r.Plan.TripOnly = trip
 	r.Machine = readMachine()
 	r.Sizes = readSizes(root)
 	peers, skipped := findPeers(root)
 	r.Skipped = skipped
-	for _, keys := range planeKinds {
+	for _, keys := range r.Plan.kinds() {
 		b := bench{root: root, plan: r.Plan, kind: keys, peers: keys.choose(peers)}
 		if r.Planes[string(keys.keys)], err = b.run(ctx); err != nil {
 			return err
 		}
 	}
 	r.Machine.LoadAfter = readLoad()
-	if err := save(filepath.Join(root, "build", "bench", "results.json"), &r); err != nil {
+	name := "results.json"
+	if trip {
+		name = "trip.json"
+	}
+	if err := save(filepath.Join(root, "build", "bench", name), &r); err != nil {
 		return err
 	}
 	printResults(os.Stdout, &r, peers)
 	return nil
+}
+
+// kinds are the planes that are needed.
+func (p *plan) kinds() []planeKind {
+	if p.TripOnly {
+		return planeKinds[:1]
+	}
+	return planeKinds
 }
 
 func save(path string, r *results) error {

@@ -21,6 +21,8 @@ type peer struct {
 	env    []string
 	// joins is whether it registers a node, so that there is a Ready to wait for.
 	joins bool
+	// answers is whether it sets its own labels right with a status patch.
+	answers bool
 	// args make it run until it is killed.
 	args func(c credentials) ([]string, error)
 	// tell asks the running program for what only it knows.
@@ -49,7 +51,7 @@ func allPeers(root string) []peer {
 	build := func(path string) string { return filepath.Join(root, "build", path) }
 	return []peer{
 		{
-			name: agentName, binary: build("linux/kubemote"), joins: true,
+			name: agentName, binary: build("linux/kubemote"), joins: true, answers: true,
 			args: agentArgs, tell: tellAgent,
 		},
 		{
@@ -57,12 +59,12 @@ func allPeers(root string) []peer {
 			args: bareArgs, tell: tellBySignal,
 		},
 		{
-			name: "client-go", binary: build("bench/clientgo"), joins: true,
+			name: "client-go", binary: build("bench/clientgo"), joins: true, answers: true,
 			env: []string{"DISABLE_HTTP2=1"}, args: commonArgs, tell: tellBySignal,
 		},
 		{
 			// A file of its own, so that the two share no pages.
-			name: "client-go-h2", binary: build("bench/clientgo-h2"), joins: true,
+			name: "client-go-h2", binary: build("bench/clientgo-h2"), joins: true, answers: true,
 			args: commonArgs, tell: tellBySignal,
 		},
 		{

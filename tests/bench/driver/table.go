@@ -40,11 +40,29 @@ func toldRow(title string, plain bool, of func(*steadyFigures) (float64, bool)) 
 	return row{title: title, plain: plain, value: func(f figures) (float64, bool) { return of(&f.Steady) }}
 }
 
+func tripRow(title string, decimals int, plain bool, of func(*tripFigures) float64) row {
+	return row{title: title, decimals: decimals, plain: plain, value: func(f figures) (float64, bool) {
+		if f.Trip == nil {
+			return 0, false
+		}
+		return of(f.Trip), true
+	}}
+}
+
 func pointed[T int64 | float64](p *T) (float64, bool) {
 	if p == nil {
 		return 0, false
 	}
 	return float64(*p), true
+}
+
+func tripRows() []row {
+	return []row{
+		tripRow("event to patch, median, ms", 2, false, func(t *tripFigures) float64 { return t.Median }),
+		tripRow("event to patch, p99, ms", 2, false, func(t *tripFigures) float64 { return t.P99 }),
+		tripRow("processor time a round trip, ms", 2, false, func(t *tripFigures) float64 { return t.CPU }),
+		tripRow("  rounds", 0, true, func(t *tripFigures) float64 { return float64(t.Rounds) }),
+	}
 }
 
 func rows() []row {
@@ -89,11 +107,17 @@ func printResults(out io.Writer, r *results, peers []peer) {
 	if len(r.Skipped) > 0 {
 		fmt.Fprintf(out, "Skipped, not built: %s\n", strings.Join(r.Skipped, ", "))
 	}
+	if r.Plan.TripOnly {
+		kind := planeKinds[0]
+		fmt.Fprintf(out, "\n%s (times %s)\n", kind.title, agentName)
+		printPlane(out, tripRows(), r.Planes[string(kind.keys)], kind.choose(peers))
+		return
+	}
 	printSizes(out, r)
 	for _, kind := range planeKinds {
 		fmt.Fprintf(out, "\n%s; medians of %d starts, %d s after Ready, over %d s (times %s)\n",
 			kind.title, r.Plan.Starts, r.Plan.SettleSeconds, r.Plan.WindowSeconds, agentName)
-		printPlane(out, r.Planes[string(kind.keys)], kind.choose(peers))
+		printPlane(out, append(rows(), tripRows()...), r.Planes[string(kind.keys)], kind.choose(peers))
 	}
 }
 
@@ -112,13 +136,13 @@ func printSizes(out io.Writer, r *results) {
 	printAligned(out, table)
 }
 
-func printPlane(out io.Writer, all map[string]figures, peers []peer) {
+func printPlane(out io.Writer, rows []row, all map[string]figures, peers []peer) {
 	head := []string{""}
 	for _, p := range peers {
 		head = append(head, p.name)
 	}
 	table := [][]string{head}
-	for _, r := range rows() {
+	for _, r := range rows {
 		line, some := []string{r.title}, false
 		base, _ := r.value(all[agentName])
 		for _, p := range peers {

@@ -21,6 +21,8 @@ type wire struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
+
+	trace trace
 }
 
 // wireCounts are sums since the peer's start, but for Open.
@@ -80,21 +82,23 @@ func (w *wire) accept() {
 		w.opened.Add(1)
 		w.open.Add(1)
 		go func() {
-			copyCounted(server, client, &w.sent, nil)
+			w.copyCounted(server, client, &w.sent, nil)
 			w.open.Add(-1)
 		}()
-		go copyCounted(client, server, &w.received, &helloReader{wire: w})
+		go w.copyCounted(client, server, &w.received, &helloReader{wire: w})
 	}
 }
 
-// copyCounted passes on what src says until it ends. sniff may look first.
-func copyCounted(dst, src net.Conn, count *atomic.Int64, sniff *helloReader) {
+// copyCounted passes on what src says until it ends. sniff may look first at
+// what the server says.
+func (w *wire) copyCounted(dst, src net.Conn, count *atomic.Int64, sniff *helloReader) {
 	defer dst.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buffer)
 		if n > 0 {
 			count.Add(int64(n))
+			w.trace.add(sniff != nil, n)
 			if sniff != nil {
 				sniff.add(buffer[:n])
 			}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,14 +40,20 @@ var (
 
 const greetingCount = 12
 
-// scene is one controller's run: its namespace, and the link that it has.
+// scene is one controller's run: its namespace, and the way that it has to the
+// server.
 type scene struct {
-	t    *testing.T
-	p    *plane.Plane
-	dyn  dynamic.Interface
-	ns   string
-	door *proxy.Proxy
-	want map[string]string
+	t     *testing.T
+	p     *plane.Plane
+	dyn   dynamic.Interface
+	ns    string
+	front *front
+	door  *proxy.Proxy
+	want  map[string]string
+}
+
+func (s *scene) greetings() dynamic.ResourceInterface {
+	return s.dyn.Resource(greetings).Namespace(s.ns)
 }
 
 func (s *scene) put(name, text string) {
@@ -58,11 +63,10 @@ func (s *scene) put(name, text string) {
 		"metadata": map[string]any{"name": name},
 		"spec":     map[string]any{"text": text},
 	}}
-	client := s.dyn.Resource(greetings).Namespace(s.ns)
-	_, err := client.Create(s.t.Context(), object, metav1.CreateOptions{})
+	_, err := s.greetings().Create(s.t.Context(), object, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		patch := fmt.Sprintf(`{"spec":{"text":%q}}`, text)
-		_, err = client.Patch(s.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		_, err = s.greetings().Patch(s.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	}
 	check(s.t, err)
 	s.want[name] = text
@@ -86,16 +90,17 @@ func (s *scene) maps() map[string]string {
 	return have
 }
 
-// settle waits until every ConfigMap is as it should be.
+// settle waits until every ConfigMap is as it should be, and everything that
+// should be refused was.
 func (s *scene) settle(what string) {
 	s.t.Helper()
 	var have map[string]string
-	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
-		if have = s.maps(); reflect.DeepEqual(have, s.want) {
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(50 * time.Millisecond) {
+		if have = s.maps(); reflect.DeepEqual(have, s.want) && s.front.refusalsLeft() == 0 {
 			return
 		}
 	}
-	s.t.Fatalf("%s, %s: ConfigMaps %v, want %v", s.ns, what, have, s.want)
+	s.t.Fatalf("%s, %s: ConfigMaps %v, want %v; %d requests were not refused", s.ns, what, have, s.want, s.front.refusalsLeft())
 }
 
 func name(i int) string { return fmt.Sprintf("g%02d", i) }
@@ -107,61 +112,96 @@ func (s *scene) all(text string) {
 	}
 }
 
-// play is what befalls the controller; the same for both.
-func (s *scene) play() {
+func (s *scene) drift() {
 	maps := s.p.Client().CoreV1().ConfigMaps(s.ns)
-	s.all("first ")
-	s.settle("created")
-	s.all("second ")
-	s.settle("updated")
 	for i := range 3 {
 		check(s.t, maps.Delete(s.t.Context(), name(i), metav1.DeleteOptions{}))
 		_, err := maps.Patch(s.t.Context(), name(i+3), types.MergePatchType, []byte(`{"data":{"text":"drift"}}`), metav1.PatchOptions{})
 		check(s.t, err)
 	}
-	s.settle("drifted")
-	for i := range greetingCount { // of no interest to it
-		_, err := s.dyn.Resource(greetings).Namespace(s.ns).Patch(s.t.Context(), name(i), types.MergePatchType,
+}
+
+// noise is of no interest to the controllers.
+func (s *scene) noise() {
+	for i := range greetingCount {
+		_, err := s.greetings().Patch(s.t.Context(), name(i), types.MergePatchType,
 			[]byte(`{"status":{"seen":true}}`), metav1.PatchOptions{}, "status")
 		check(s.t, err)
 	}
-	for _, how := range []proxy.Cut{proxy.RST, proxy.FIN} {
-		check(s.t, s.door.SetRefuse(true))
-		s.door.CutAll(how)
-		s.all(fmt.Sprintf("cut %d ", how))
-		check(s.t, s.door.SetRefuse(false))
-		s.settle("cut")
-	}
-	s.door.SetBlackHole(true)
-	s.all("held back ")
-	time.Sleep(2 * time.Second)
-	s.door.SetBlackHole(false)
-	s.settle("held back")
-	check(s.t, s.dyn.Resource(greetings).Namespace(s.ns).Delete(s.t.Context(), name(0), metav1.DeleteOptions{}))
-	delete(s.want, name(0))
-	s.settle("deleted")
 }
 
-// writes counts the creations and changes of ConfigMaps that the server took.
-func writes(t *testing.T, p *plane.Plane) int {
+// behindTheBack changes all while the controller is cut off.
+func (s *scene) behindTheBack(how proxy.Cut, text string) {
+	check(s.t, s.door.SetRefuse(true))
+	s.door.CutAll(how)
+	s.all(text)
+	check(s.t, s.door.SetRefuse(false))
+}
+
+func expired() metav1.Status {
+	return metav1.Status{Code: 410, Reason: metav1.StatusReasonExpired, Message: "too old resource version"}
+}
+
+// act is what befalls each controller; long acts are left out of the short run.
+type act struct {
+	name string
+	long bool
+	play func(s *scene)
+}
+
+var acts = []act{
+	{name: "created", play: func(s *scene) { s.all("first ") }},
+	{name: "updated", play: func(s *scene) { s.all("second ") }},
+	{name: "drifted", play: (*scene).drift},
+	{name: "noise", play: (*scene).noise},
+	{name: "cut with RST", long: true, play: func(s *scene) { s.behindTheBack(proxy.RST, "reset ") }},
+	{name: "cut with FIN", long: true, play: func(s *scene) { s.behindTheBack(proxy.FIN, "closed ") }},
+	{name: "held back", long: true, play: func(s *scene) {
+		s.door.SetBlackHole(true)
+		s.all("held back ")
+		time.Sleep(2 * time.Second)
+		s.door.SetBlackHole(false)
+	}},
+	{name: "writes refused with 429", play: func(s *scene) {
+		s.front.refuse(refusal{left: 3, header: map[string]string{"Retry-After": "1"},
+			status: metav1.Status{Code: 429, Reason: metav1.StatusReasonTooManyRequests, Message: "too many requests"}})
+		s.all("busy ")
+	}},
+	{name: "writes refused with 503", play: func(s *scene) {
+		s.front.refuse(refusal{left: 3,
+			status: metav1.Status{Code: 503, Reason: metav1.StatusReasonServiceUnavailable, Message: "away"}})
+		s.all("away ")
+	}},
+	{name: "watches refused with 503", long: true, play: func(s *scene) {
+		s.front.refuse(refusal{left: 2, watch: true,
+			status: metav1.Status{Code: 503, Reason: metav1.StatusReasonServiceUnavailable, Message: "away"}})
+		s.behindTheBack(proxy.RST, "no watch ")
+	}},
+	{name: "410", play: func(s *scene) {
+		s.front.refuse(refusal{left: 2, watch: true, status: expired()})
+		s.behindTheBack(proxy.RST, "expired ")
+	}},
+	{name: "410 as an event", long: true, play: func(s *scene) {
+		s.front.refuse(refusal{left: 2, watch: true, status: expired(), event: true})
+		s.behindTheBack(proxy.FIN, "expired again ")
+	}},
+}
+
+// restart ends the server, which has no history when it comes back.
+func restart(t *testing.T, p *plane.Plane, scenes []*scene) {
 	t.Helper()
-	text, err := p.Client().CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
-	check(t, err)
-	sum := 0
-	for _, line := range strings.Split(string(text), "\n") {
-		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `resource="configmaps"`) ||
-			!strings.Contains(line, `code="20`) {
-			continue
-		}
-		for _, verb := range []string{"POST", "PUT", "PATCH", "APPLY"} {
-			if strings.Contains(line, `verb="`+verb+`"`) {
-				n, err := strconv.ParseFloat(line[strings.LastIndex(line, " ")+1:], 64)
-				check(t, err)
-				sum += int(n)
-			}
-		}
+	for _, s := range scenes {
+		check(t, s.door.SetRefuse(true))
+		s.door.CutAll(proxy.RST)
+		s.all("restarted ")
 	}
-	return sum
+	_, err := p.CompactEtcd(t.Context())
+	check(t, err)
+	p.KillAPIServer()
+	check(t, p.StartAPIServer(t.Context()))
+	for _, s := range scenes {
+		check(t, s.door.SetRefuse(false))
+	}
 }
 
 // reference is the same controller as the example, with client-go.
@@ -267,37 +307,15 @@ func begin(t *testing.T, p *plane.Plane, dyn dynamic.Interface, ns string) (*sce
 	t.Helper()
 	_, err := p.Client().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{})
 	check(t, err)
-	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
-		if _, err = p.Client().CoreV1().ConfigMaps(ns).Get(t.Context(), "kube-root-ca.crt", metav1.GetOptions{}); err == nil {
-			break
-		}
-	}
-	check(t, err)
-	door, kubeconfig := doorTo(t, p)
-	return &scene{t: t, p: p, dyn: dyn, ns: ns, door: door, want: map[string]string{}}, kubeconfig
+	s := &scene{t: t, p: p, dyn: dyn, ns: ns, front: newFront(t, p, ns), want: map[string]string{}}
+	door, kubeconfig := s.front.door(t, p)
+	s.door = door
+	return s, kubeconfig
 }
 
-func TestControllerBesideClientGo(t *testing.T) {
-	p := plane.StartT(t, plane.Options{})
-	dyn, err := dynamic.NewForConfig(p.AdminConfig())
-	check(t, err)
-	makeGreetings(t, dyn)
-
-	theirs, kubeconfig := begin(t, p, dyn, "theirs")
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		reference(ctx, t, kubeconfig)
-	}()
-	before := writes(t, p)
-	theirs.play()
-	cost := writes(t, p) - before
-	cancel()
-	<-ended
-	check(t, dyn.Resource(greetings).Namespace(theirs.ns).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}))
-
-	ours, kubeconfig := begin(t, p, dyn, "ours")
+// ours starts the example; the result ends it in order.
+func ours(t *testing.T, kubeconfig string) func() {
+	t.Helper()
 	path, err := filepath.Abs("../../../build/linux/example-controller")
 	check(t, err)
 	cmd := exec.Command(path, kubeconfig)
@@ -313,16 +331,71 @@ func TestControllerBesideClientGo(t *testing.T) {
 			t.Logf("%s", text)
 		}
 	})
-	before = writes(t, p)
-	ours.play()
-	own := writes(t, p) - before
-	check(t, cmd.Process.Signal(syscall.SIGTERM))
-	check(t, cmd.Wait())
-	t.Logf("writes: %d, client-go %d", own, cost)
-	if !reflect.DeepEqual(ours.maps(), ours.want) || !reflect.DeepEqual(ours.want, theirs.want) {
-		t.Errorf("the final states differ: %v and %v", ours.maps(), theirs.want)
+	return func() {
+		check(t, cmd.Process.Signal(syscall.SIGTERM))
+		check(t, cmd.Wait())
 	}
-	if own > cost {
-		t.Errorf("%d writes, client-go needs %d", own, cost)
+}
+
+// Both controllers run beside each other, each in a namespace of its own that
+// it takes for the whole cluster.
+func TestControllerBesideClientGo(t *testing.T) {
+	t.Parallel()
+	// Nobody else writes ConfigMaps, and nobody collects them.
+	p := plane.StartT(t, plane.Options{NoControllerManager: true})
+	dyn, err := dynamic.NewForConfig(p.AdminConfig())
+	check(t, err)
+	makeGreetings(t, dyn)
+
+	theirs, kubeconfig := begin(t, p, dyn, "theirs")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		reference(ctx, t, kubeconfig)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	own, kubeconfig := begin(t, p, dyn, "ours")
+	stop := ours(t, kubeconfig)
+	scenes := []*scene{own, theirs}
+	for _, act := range acts {
+		if act.long && testing.Short() {
+			continue
+		}
+		began := time.Now()
+		for _, s := range scenes {
+			act.play(s)
+		}
+		for _, s := range scenes {
+			s.settle(act.name)
+		}
+		t.Logf("%-26s %5.1f s, writes: %d, client-go %d", act.name, time.Since(began).Seconds(),
+			own.front.written(), theirs.front.written())
+	}
+	began := time.Now()
+	restart(t, p, scenes)
+	t.Logf("the server is back after %.1f s", time.Since(began).Seconds())
+	for _, s := range scenes {
+		s.settle("restarted")
+		t.Logf("%s is right again after %.1f s", s.ns, time.Since(began).Seconds())
+		check(t, s.greetings().Delete(t.Context(), name(0), metav1.DeleteOptions{}))
+		check(t, p.Client().CoreV1().ConfigMaps(s.ns).Delete(t.Context(), name(0), metav1.DeleteOptions{}))
+		delete(s.want, name(0))
+		s.put(name(1), "last")
+	}
+	for _, s := range scenes {
+		s.settle("deleted")
+	}
+	stop()
+	if !reflect.DeepEqual(own.maps(), own.want) || !reflect.DeepEqual(own.want, theirs.want) {
+		t.Errorf("the final states differ: %v and %v", own.maps(), theirs.want)
+	}
+	mine, cost := own.front.written(), theirs.front.written()
+	t.Logf("writes: %d, client-go %d", mine, cost)
+	if mine > cost {
+		t.Errorf("%d writes, client-go needs %d", mine, cost)
 	}
 }

@@ -31,13 +31,10 @@ import (
 	"kubemote.io/tests/cluster/proxy"
 )
 
+const leaseName = "elect-trace"
+
 // The times of the election are short, so that many leaders follow each other.
-const (
-	leaseMS    = 4000
-	deadlineMS = 2000
-	retryMS    = 500
-	leaseName  = "elect-trace"
-)
+var leaseMS, deadlineMS, retryMS = 4000, 2000, 500
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -221,33 +218,48 @@ func upstream(ctx context.Context, client kubernetes.Interface, to *claims, ende
 				Client:     client.CoordinationV1(),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: "client-go"},
 			},
-			LeaseDuration: leaseMS * time.Millisecond,
-			RenewDeadline: deadlineMS * time.Millisecond,
-			RetryPeriod:   retryMS * time.Millisecond,
+			LeaseDuration: time.Duration(leaseMS) * time.Millisecond,
+			RenewDeadline: time.Duration(deadlineMS) * time.Millisecond,
+			RetryPeriod:   time.Duration(retryMS) * time.Millisecond,
 			Callbacks: leaderelection.LeaderCallbacks{
 				// A leadership that was over before this goroutine ran is none.
 				OnStartedLeading: func(c context.Context) { set(c.Err() == nil) },
 				OnStoppedLeading: func() { set(false) },
 			},
 		}
-		go func(number int) {
-			for one.Err() == nil {
-				at := boottime()
-				mu.Lock()
-				now := leads
-				mu.Unlock()
-				if now {
-					to.add("client-go", number, at)
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-		}(number)
+		go sample(one, to, number, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return leads
+		})
 		leaderelection.RunOrDie(one, config)
 		stop()
 	}
 }
 
+// sample asks client-go's elector all the time. A process that was not run for
+// a while is a paused one: it does not count what it says before the elector
+// had its turn too.
+func sample(ctx context.Context, to *claims, number int, leads func() bool) {
+	const late = int64(400 * time.Millisecond)
+	last, quiet := boottime(), int64(0)
+	for ctx.Err() == nil {
+		at := boottime()
+		if at-last > late {
+			quiet = at + late
+		}
+		if last = at; leads() && at > quiet {
+			to.add("client-go", number, at)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 func TestNeverTwoLeaders(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		leaseMS, deadlineMS, retryMS = 3000, 1500, 300
+	}
 	p := plane.StartT(t, plane.Options{NoControllerManager: true})
 	all := &claims{terms: map[string]*term{}}
 	ours := []*candidate{{name: "one"}, {name: "two"}}
@@ -270,20 +282,23 @@ func TestNeverTwoLeaders(t *testing.T) {
 	go upstream(ctx, client, all, ended)
 
 	random := rand.New(rand.NewSource(1))
-	rounds := 24
+	kinds := []int{0, 1, 2, 3, 4, 5, 6}
+	rounds := 28
 	if testing.Short() {
-		rounds = 6
+		kinds = []int{0, 6, 2, 3}
+		rounds = len(kinds)
 	}
 	for i := range rounds {
 		who := waitForLeader(t, all)
-		accident(t, i, who, ours, doors, configs, all, random)
+		accident(t, p, i, kinds[i%len(kinds)], who, ours, doors, configs, all, random)
 	}
 	waitForLeader(t, all)
 	cancel()
 	<-ended
-	for _, c := range ours {
-		c.stop()
-	}
+	ours[1].stop()
+	waitForLeader(t, all)
+	seriesOfEvents(t, p, ours[0], all)
+	ours[0].stop()
 	counts := all.judge(t)
 	t.Logf("terms: %v", counts)
 	for _, who := range []string{"one", "two", "client-go"} {
@@ -295,7 +310,7 @@ func TestNeverTwoLeaders(t *testing.T) {
 }
 
 // accident befalls the leader; then others get their chance.
-func accident(t *testing.T, i int, who string, ours []*candidate, doors map[string]*proxy.Proxy,
+func accident(t *testing.T, p *plane.Plane, i, kind int, who string, ours []*candidate, doors map[string]*proxy.Proxy,
 	configs map[string]string, all *claims, random *rand.Rand) {
 	t.Helper()
 	door := doors[who]
@@ -307,7 +322,6 @@ func accident(t *testing.T, i int, who string, ours []*candidate, doors map[stri
 			mine = c
 		}
 	}
-	kind := i % 6
 	if mine == nil && (kind == 0 || kind == 1 || kind == 5) {
 		kind = 2 // client-go shares this process, and goes on leading after a pause by design
 	}
@@ -336,8 +350,60 @@ func accident(t *testing.T, i int, who string, ours []*candidate, doors map[stri
 	case 5: // ends and comes back
 		mine.stop()
 		mine.start(t, configs[who], all, 1000*(i+1))
+	case 6: // the wall clocks of both jump, half an hour at a time; nobody should mind
+		for _, offset := range []time.Duration{30 * time.Minute, -30 * time.Minute, 0} {
+			for _, c := range ours {
+				check(t, c.cmd.Process.Signal(syscall.SIGUSR1))
+			}
+			if mine != nil {
+				renewedAt(t, p, who, offset)
+			}
+			time.Sleep(time.Duration(retryMS) * 2 * time.Millisecond)
+		}
 	}
 	time.Sleep(time.Duration(random.Intn(1500)) * time.Millisecond)
+}
+
+// seriesOfEvents makes the only candidate that is left lead once more: the
+// server must have one Event about it, with a series.
+func seriesOfEvents(t *testing.T, p *plane.Plane, c *candidate, all *claims) {
+	t.Helper()
+	check(t, c.door.SetRefuse(true))
+	c.door.CutAll(proxy.RST)
+	time.Sleep(time.Duration(leaseMS+retryMS) * time.Millisecond)
+	check(t, c.door.SetRefuse(false))
+	waitForLeader(t, all)
+	var found []string
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(200 * time.Millisecond) {
+		list, err := p.Client().EventsV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		check(t, err)
+		found = nil
+		for _, e := range list.Items {
+			if e.ReportingInstance != c.name || e.Regarding.Kind != "Lease" || e.Regarding.Name != leaseName {
+				continue
+			}
+			found = append(found, fmt.Sprintf("%s %s %+v", e.Reason, e.Note, e.Series))
+			if e.Reason == "LeaderElection" && e.Note == c.name+" became leader" && e.Series != nil && e.Series.Count >= 2 {
+				return
+			}
+		}
+	}
+	t.Errorf("no series of events that %s became the leader, but %q", c.name, found)
+}
+
+// renewedAt waits until the leader renews by a clock that is so far off, or
+// somebody else leads.
+func renewedAt(t *testing.T, p *plane.Plane, who string, offset time.Duration) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(50 * time.Millisecond) {
+		lease, err := p.Client().CoordinationV1().Leases("default").Get(t.Context(), leaseName, metav1.GetOptions{})
+		check(t, err)
+		if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != who ||
+			(time.Until(lease.Spec.RenewTime.Time)-offset).Abs() < 10*time.Minute {
+			return
+		}
+	}
+	t.Errorf("%s does not renew by a clock that is %v off", who, offset)
 }
 
 // released finds the Lease as the last of ours left it, readable for everyone.
