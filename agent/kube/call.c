@@ -2,6 +2,10 @@
 /* For programs that go straight down: one request at a time, and conflicts tried again. */
 #include "kubemote/km_rest.h"
 
+/* client-go's defaults. */
+#define SESSION_QPS 5
+#define SESSION_BURST 10
+
 const struct km_retry km_retry_default = {5, 10, 1, 10};
 const struct km_retry km_retry_backoff = {4, 10, 5, 10};
 
@@ -59,5 +63,9 @@ int km_session_open(struct km_session *s, const struct km_kubeconfig_options *wh
     km_kubeconfig_wipe_key(&s->config);
     km_loop_init(&s->loop);
     err = km_client_init(&s->client, &s->config, &s->loop, fault);
-    return err == KM_OK ? km_lane_init(&s->lane, &s->client, "requests") : err;
+    if (err != KM_OK)
+        return err;
+    s->loop.now_ms = km_port_now_ms();
+    km_client_limit(&s->client, SESSION_QPS, SESSION_BURST);
+    return km_lane_init(&s->lane, &s->client, "requests");
 }

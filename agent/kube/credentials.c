@@ -26,6 +26,18 @@ void kube_endpoint_init(struct km_client *client)
                    "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
 }
 
+int km_client_user_agent(struct km_client *client, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return KM_ERR_ARG;
+    }
+    if (strlen(text) >= sizeof client->user_agent)
+        return KM_ERR_TOO_LONG;
+    memcpy(client->user_agent, text, strlen(text) + 1);
+    return KM_OK;
+}
+
 /* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
 static const char *origin(const struct km_kubeconfig *config, const char *field, const char *file,
                           uint32_t line, char out[KM_KUBECONFIG_PATH_SIZE])

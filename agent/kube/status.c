@@ -68,7 +68,7 @@ static bool known_reason(const char *reason)
         "Gone",
         "Invalid",
         "ServerTimeout",
-        "StoreReadError",
+        "StorageReadError",
         "Timeout",
         "TooManyRequests",
         "BadRequest",
@@ -94,6 +94,11 @@ static bool is(const struct km_status *s, const char *reason, int64_t code)
     return s->code == code;
 }
 
+static bool has_reason(const struct km_status *s, const char *reason)
+{
+    return strcmp(s->reason, reason) == 0;
+}
+
 bool km_status_is_not_found(const struct km_status *s)
 {
     return is(s, "NotFound", 404);
@@ -101,7 +106,7 @@ bool km_status_is_not_found(const struct km_status *s)
 
 bool km_status_is_already_exists(const struct km_status *s)
 {
-    return strcmp(s->reason, "AlreadyExists") == 0;
+    return has_reason(s, "AlreadyExists");
 }
 
 bool km_status_is_conflict(const struct km_status *s)
@@ -129,17 +134,90 @@ bool km_status_is_invalid(const struct km_status *s)
     return is(s, "Invalid", 422);
 }
 
+bool km_status_is_bad_request(const struct km_status *s)
+{
+    return is(s, "BadRequest", 400);
+}
+
+bool km_status_is_method_not_supported(const struct km_status *s)
+{
+    return is(s, "MethodNotAllowed", 405);
+}
+
+bool km_status_is_not_acceptable(const struct km_status *s)
+{
+    return is(s, "NotAcceptable", 406);
+}
+
+bool km_status_is_unsupported_media_type(const struct km_status *s)
+{
+    return is(s, "UnsupportedMediaType", 415);
+}
+
+bool km_status_is_request_too_large(const struct km_status *s)
+{
+    return s->code == 413 || has_reason(s, "RequestEntityTooLarge");
+}
+
+bool km_status_is_internal_error(const struct km_status *s)
+{
+    return is(s, "InternalError", 500);
+}
+
+bool km_status_is_service_unavailable(const struct km_status *s)
+{
+    return is(s, "ServiceUnavailable", 503);
+}
+
+bool km_status_is_timeout(const struct km_status *s)
+{
+    return is(s, "Timeout", 504);
+}
+
+bool km_status_is_server_timeout(const struct km_status *s)
+{
+    return has_reason(s, "ServerTimeout");
+}
+
+bool km_status_is_store_read_error(const struct km_status *s)
+{
+    return has_reason(s, "StorageReadError");
+}
+
+bool km_status_is_resource_expired(const struct km_status *s)
+{
+    return has_reason(s, "Expired");
+}
+
+bool km_status_is_gone(const struct km_status *s)
+{
+    return is(s, "Gone", 410);
+}
+
 bool km_status_is_expired(const struct km_status *s)
 {
-    return strcmp(s->reason, "Expired") == 0 || is(s, "Gone", 410);
+    return km_status_is_resource_expired(s) || km_status_is_gone(s);
+}
+
+bool km_status_has_cause(const struct km_status *s, const char *type)
+{
+    for (uint16_t i = 0; i < s->causes_count; i++) {
+        if (strcmp(s->causes[i].reason, type) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool km_status_suggests_delay(const struct km_status *s, int64_t *seconds)
+{
+    *seconds = s->retry_after_s > 0 ? s->retry_after_s : 0;
+    return *seconds > 0 || km_status_is_server_timeout(s);
 }
 
 bool km_status_is_too_large_rv(const struct km_status *s)
 {
-    for (uint16_t i = 0; i < s->causes_count; i++) {
-        if (strcmp(s->causes[i].reason, "ResourceVersionTooLarge") == 0)
-            return true;
-    }
+    if (km_status_has_cause(s, "ResourceVersionTooLarge"))
+        return true;
     return is(s, "Timeout", 504) && strncmp(s->message, "Too large resource version", 26) == 0;
 }
 

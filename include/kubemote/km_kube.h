@@ -32,7 +32,8 @@ extern const struct km_kind km_kind_meta;
 
 /* ---- metav1.Status ---- */
 
-#define KM_CAUSE_FIELDS(S, I, B, R, A, M) S(reason, "/reason", 64) S(message, "/message", 160)
+#define KM_CAUSE_FIELDS(S, I, B, R, A, M) \
+    S(reason, "/reason", 64) S(message, "/message", 160) S(field, "/field", 96)
 KM_ELEMENT_STRUCT(cause, KM_CAUSE_FIELDS)
 
 #define KM_STATUS_FIELDS(S, I, B, R, A, M) \
@@ -53,6 +54,22 @@ bool km_status_is_forbidden(const struct km_status *s);
 bool km_status_is_unauthorized(const struct km_status *s);
 bool km_status_is_too_many_requests(const struct km_status *s); /* by code too */
 bool km_status_is_invalid(const struct km_status *s);
+bool km_status_is_bad_request(const struct km_status *s);
+bool km_status_is_method_not_supported(const struct km_status *s);
+bool km_status_is_not_acceptable(const struct km_status *s);
+bool km_status_is_unsupported_media_type(const struct km_status *s);
+bool km_status_is_request_too_large(const struct km_status *s); /* by code too */
+bool km_status_is_internal_error(const struct km_status *s);
+bool km_status_is_service_unavailable(const struct km_status *s);
+bool km_status_is_timeout(const struct km_status *s);
+bool km_status_is_server_timeout(const struct km_status *s);   /* by reason alone */
+bool km_status_is_store_read_error(const struct km_status *s); /* by reason alone */
+bool km_status_is_resource_expired(const struct km_status *s); /* by reason alone */
+bool km_status_is_gone(const struct km_status *s);
+/* One of the causes is of that type: "FieldManagerConflict", "FieldValueRequired". */
+bool km_status_has_cause(const struct km_status *s, const char *type);
+/* The server asks to be left alone for a while before the same request comes again: *seconds is for how long. */
+bool km_status_suggests_delay(const struct km_status *s, int64_t *seconds);
 /* The resourceVersion is too old: reason Expired or Gone, code 410. List anew. */
 bool km_status_is_expired(const struct km_status *s);
 /* The resourceVersion is newer than anything that the server has (cause ResourceVersionTooLarge, or the older message). */
@@ -194,6 +211,8 @@ int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault);
 /* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
 int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                    struct km_loop *loop, struct km_fault *fault);
+/* Instead of "kubemote/VERSION (OS/ARCHITECTURE)". KM_ERR_ARG for a control character, KM_ERR_TOO_LONG; then nothing changes. */
+int km_client_user_agent(struct km_client *client, const char *text);
 /* Adds a connection. KM_ERR_FULL. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
 /* Bounds the rate of requests by a token bucket, full at first; watches take no token. qps 0, as after init: no limit. */
