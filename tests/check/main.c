@@ -36,6 +36,9 @@ static const struct {
     {"yaml", check_yaml, "FILE",
      "the file's documents (YAML or JSON) as JSON, one a line, typed as sigs.k8s.io/yaml types "
      "them"},
+    {"kind", check_kind, "KIND [FILE]",
+     "the fields of a typed kind (Pod, Lease, ...) with their sizes; with FILE that object after its "
+     "way through the kind's record"},
     {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--context CONTEXT]",
      "the settings of the current context or of CONTEXT as one JSON object, secrets included; "
      "several files are merged"},
