@@ -467,7 +467,7 @@ CORPORA ?= ../shared/corpora
 .PHONY: conformance trace informer cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
-	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+	@for judge in json http scalars yaml kubeconfig request; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

@@ -60,7 +60,6 @@ int km_session_open(struct km_session *s, const struct km_kubeconfig_options *wh
         err = km_client_tls(&s->config, fault);
     if (err != KM_OK)
         return err;
-    km_kubeconfig_wipe_key(&s->config);
     km_loop_init(&s->loop);
     err = km_client_init(&s->client, &s->config, &s->loop, fault);
     if (err != KM_OK)

@@ -93,8 +93,11 @@ void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst)
 
 void kube_start_next(struct km_lane *lane)
 {
+    if (lane->waiting == NULL || lane->active != NULL)
+        return;
+    kube_reload(lane->client, lane->conn.state != KM_CONN_CLOSED);
     struct km_request *r = lane->waiting;
-    if (r == NULL || lane->active != NULL || !take_token(lane->client, r))
+    if (!take_token(lane->client, r))
         return;
     lane->waiting = r->next;
     r->next = NULL;

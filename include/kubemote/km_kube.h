@@ -159,6 +159,7 @@ struct km_lane {
     struct km_conn conn;
     struct km_request *waiting, *active;
     size_t object_bytes;  /* since the last whole object */
+    bool drop;            /* its connection is of credentials before the present ones */
     bool body_failed;     /* an error answer's body was no JSON */
     bool body_came;       /* a whole document */
     bool is_text;         /* the error answer */
@@ -171,7 +172,7 @@ struct km_lane {
 };
 
 struct km_client {
-    const struct km_kubeconfig *config;
+    struct km_kubeconfig *config;
     struct km_loop *loop;
     struct km_endpoint endpoint;
     char host_header[272];
@@ -198,19 +199,24 @@ struct km_client {
     bool link_told;       /* ... and it was logged */
     int64_t link_down_ms; /* since when */
     uint32_t link_failures;
-    struct km_counter requests, failures, hostile, suspects;
+    int64_t creds_checked_ms, creds_next_ms; /* when certificate files were read, and will be */
+    bool creds_failing;                      /* they can't be used: it was logged */
+    struct km_timer drop_timer;
+    struct km_counter requests, failures, hostile, suspects, creds_reloads;
     uint32_t qps, burst; /* of the rate limit, see km_client_limit */
     int64_t tokens, tokens_ms;
     struct km_timer token_timer;
 };
 
-/* Hands the certificates and the key of config to TLS, for every connection from now on; nothing for plain http. The key may
-   be wiped afterwards. Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
+/* Hands the certificates and the key of config to TLS, for every connection from now on, and wipes the key; nothing for plain
+   http. (A key that stands in the kubeconfig beside a CA in a file stays: it is needed when that file changes.) Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
    stop meanwhile. Errors as km_tls_setup's, with the file or the line of what is wrong. */
-int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault);
-/* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
-int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
-                   struct km_loop *loop, struct km_fault *fault);
+int km_client_tls(struct km_kubeconfig *config, struct km_fault *fault);
+/* config stays valid for the client's life. Its files are read again while the client works, without a restart: a token file
+   every 50 s; certificate, key and CA files every 5 minutes and before a new connection, and what changed closes the
+   connections of what was before (requests under way are answered first, watches begin anew). KM_ERR_CONFIG when it names a token file that can't be read. */
+int km_client_init(struct km_client *client, struct km_kubeconfig *config, struct km_loop *loop,
+                   struct km_fault *fault);
 /* Instead of "kubemote/VERSION (OS/ARCHITECTURE)". KM_ERR_ARG for a control character, KM_ERR_TOO_LONG; then nothing changes. */
 int km_client_user_agent(struct km_client *client, const char *text);
 /* Adds a connection. KM_ERR_FULL. */

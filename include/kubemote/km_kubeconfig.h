@@ -87,6 +87,7 @@ struct km_kubeconfig {
     uint32_t ca_line, cert_line, key_line, user_line;
     /* The server is plain http, and the file has a CA or credentials, which nobody will see. */
     bool creds_unused;
+    uint64_t fingerprint; /* of the certificates and the key in use, see km_client_tls */
     size_t store_len;
     char store[CONFIG_KM_CRED_BYTES];
 };
