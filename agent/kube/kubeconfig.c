@@ -159,9 +159,7 @@ static int check_cluster(const struct kubeconfig_reader *r)
 
 static int check_user(const struct kubeconfig_reader *r)
 {
-    static const char *const unsupported[] = {"exec", "auth-provider", "username",  "password",
-                                              "as",   "as-uid",        "as-groups", "as-user-extra",
-                                              NULL};
+    static const char *const unsupported[] = {"exec", "auth-provider", NULL};
     return refuse_fields(r, r->user, unsupported);
 }
 
@@ -374,7 +372,7 @@ static int read_credentials(const struct kubeconfig_reader *r)
 static bool has_credentials(const struct kubeconfig_reader *r)
 {
     static const char *const keys[] = {"client-certificate", "client-certificate-data", "token",
-                                       "tokenFile"};
+                                       "tokenFile", "username"};
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (kubeconfig_is_set(km_yaml_get(r->user, keys[i])))
@@ -409,7 +407,7 @@ static int read_user(struct kubeconfig_reader *r, struct kubeconfig_place named_
         r->out->creds_unused = r->out->creds_unused || has_credentials(r);
     if (err == KM_OK && r->out->tls)
         err = read_credentials(r);
-    return err;
+    return err == KM_OK ? kubeconfig_identity(r, r->opt, r->out, r->fault) : err;
 }
 
 static int read_config(struct kubeconfig_reader *r)

@@ -29,6 +29,13 @@ struct kubeconfig_place {
     uint32_t line;
 };
 
+/* ---- kubeconfig_identity.c ---- */
+
+/* Puts the header lines of name and password, and of impersonation, into out->headers: what opt asks for before what the
+   user's entry says. r NULL: there is no entry. */
+int kubeconfig_identity(const struct kubeconfig_reader *r, const struct km_kubeconfig_options *opt,
+                        struct km_kubeconfig *out, struct km_fault *fault);
+
 /* ---- kubeconfig_files.c ---- */
 
 /* *node is NULL when the member is missing, null or "": to client-go they are the same. */

@@ -58,9 +58,13 @@ static const struct {
      "error, body or "
      "the Status; the\n"
      "        last line counts TLS handshakes, connections and credentials that were read again"},
-    {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--context CONTEXT]",
-     "the settings of the current context or of CONTEXT as one JSON object, secrets included; "
-     "several files are merged"},
+    {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--FLAG VALUE]...",
+     "the settings of the current context as one JSON object, secrets included; "
+     "several files are merged. Flags as kubectl's: context cluster user server token "
+     "tls-server-name as "
+     "certificate-authority client-certificate client-key; service-account FOLDER where there is "
+     "no "
+     "configuration"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
