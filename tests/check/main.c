@@ -58,6 +58,10 @@ static const struct {
      "error, body or "
      "the Status; the\n"
      "        last line counts TLS handshakes, connections and credentials that were read again"},
+    {"pages", check_pages, "KUBECONFIG PLURAL LIMIT [restart]",
+     "a list of the core group in pages: each item's name, then its resourceVersion and the "
+     "counts; "
+     "with restart a list that gets too old is asked for as a whole"},
     {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--FLAG VALUE]...",
      "the settings of the current context as one JSON object, secrets included; "
      "several files are merged. Flags as kubectl's: context cluster user server token "
