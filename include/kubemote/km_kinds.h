@@ -7,7 +7,7 @@
  *
  * Members are named as in the API, in C's spelling. R fields are JSON text as it stands ("3", "true", "{...}"), "" when
  * absent: numbers and booleans of which absence means something else than zero, numbers or names, and structures that few
- * programs look into. Lists and texts have fixed sizes (CONFIG_KM_TYPED_*): what is cut off is counted in head.truncated.
+ * programs look into. Lists and texts have fixed sizes (docs/LIBRARY.md): what is cut off is counted in head.truncated.
  * Fields that are not listed are not kept: change objects by patches, and replace only those that you made.
  */
 #ifndef KM_KINDS_H
