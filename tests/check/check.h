@@ -17,6 +17,7 @@ int check_yaml(int argc, char **argv);
 int check_kind(int argc, char **argv);
 int check_request(int argc, char **argv);
 int check_pages(int argc, char **argv);
+int check_discovery(int argc, char **argv);
 int check_kubeconfig(int argc, char **argv);
 
 /* Prints the usage of one subcommand to stderr and returns 2. */

@@ -62,6 +62,9 @@ static const struct {
      "a list of the core group in pages: each item's name, then its resourceVersion and the "
      "counts; "
      "with restart a list that gets too old is asked for as a whole"},
+    {"discovery", check_discovery, "KUBECONFIG FOLDER [SECONDS [NAME | KIND=APIVERSION]...]",
+     "the server's resources, or what each name or kind stands for; FOLDER keeps the answer for "
+     "SECONDS"},
     {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--FLAG VALUE]...",
      "the settings of the current context as one JSON object, secrets included; "
      "several files are merged. Flags as kubectl's: context cluster user server token "
