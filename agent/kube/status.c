@@ -20,7 +20,8 @@ static const struct {
     {403, "Forbidden", "the server refused the request without saying why"},
     {404, "NotFound", "the server could not find the requested resource"},
     {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
-    {406, "NotAcceptable", "the server has no representation that we accept"},
+    {406, "NotAcceptable",
+     "the server was unable to respond with a content type that the client supports"},
     {409, "Conflict", "the server reported a conflict"},
     {415, "UnsupportedMediaType", "the server does not take this content type"},
     {422, "Invalid", "the server rejected our request due to an error in our request"},
@@ -36,7 +37,9 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
 {
     const char *reason = code >= 500 ? "InternalError" : "Unknown";
     const char *message =
-        code >= 500 ? "an error on the server has prevented the request from succeeding" : NULL;
+        code >= 500
+            ? "an error on the server (\"unknown\") has prevented the request from succeeding"
+            : NULL;
     for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++) {
         if (generic[i].code != code)
             continue;
@@ -52,8 +55,10 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
     if (message != NULL)
         (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
     else
-        (void)snprintf(s->message, sizeof s->message,
-                       "the server answered with the code %u and no explanation", (unsigned)code);
+        (void)snprintf(
+            s->message, sizeof s->message,
+            "the server responded with the status code %u but did not return more information",
+            (unsigned)code);
 }
 
 /* The reasons that apimachinery knows; for any other the code decides. */

@@ -549,6 +549,30 @@ static void certificate_files_break(void **state)
     rig_end();
 }
 
+/* The CA in a file, the rest in the kubeconfig: the key is needed again when the file changes. */
+static void authority_file_changes_alone(void **state)
+{
+    struct km_fault fault = {0};
+    (void)state;
+    rig_begin(1);
+    km_sim_file("/pki/ca", "CA 1");
+    (void)snprintf(rig.kubeconfig.ca_file, sizeof rig.kubeconfig.ca_file, "/pki/ca");
+    rig.kubeconfig.store_len = 64; /* behind the token */
+    rig.kubeconfig.ca = store("CA 1");
+    rig.kubeconfig.cert = store("CERT 1");
+    rig.kubeconfig.key = store("KEY 1");
+    assert_int_equal(km_client_tls(&rig.kubeconfig, &fault), KM_OK);
+    assert_string_equal(rig.kubeconfig.key.ptr, "KEY 1");
+    rig_start();
+    (void)rig_settle(15000);
+    km_sim_file("/pki/ca", "CA 2");
+    rig_run(RIG_MINUTE * 6);
+    rig_check(km_sim_tls_setups() == 2);
+    assert_string_equal(rig.kubeconfig.key.ptr, "KEY 1");
+    (void)rig_settle(15000);
+    rig_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +597,7 @@ int main(void)
         cmocka_unit_test(token_file_changes),
         cmocka_unit_test(certificate_files_change),
         cmocka_unit_test(certificate_files_break),
+        cmocka_unit_test(authority_file_changes_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
