@@ -483,10 +483,14 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip run run-test test
+.PHONY: conformance client trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
-	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+	@for judge in json http scalars yaml kubeconfig request; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+
+client: build/linux/kubemote-check ## The client beside client-go's: typed objects, errors, retries, pages, identity, certificates that change
+	@$(TOOLS)/need.sh go
+	@cd tests/client && $(GO) test -v -count=1 -timeout 10m .
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

@@ -146,13 +146,6 @@ static int load(const struct km_run_flags *cli, struct km_fault *fault)
     return err;
 }
 
-static int set_up_tls(struct km_fault *fault)
-{
-    int err = km_client_tls(&kubeconfig, fault);
-    km_kubeconfig_wipe_key(&kubeconfig);
-    return err;
-}
-
 /* ---- run ---- */
 
 static void run_loop(void)
@@ -187,7 +180,7 @@ static int run(const struct km_run_flags *cli)
         return fail(&fault);
     }
     km_port_signals();
-    if (set_up_tls(&fault) != KM_OK)
+    if (km_client_tls(&kubeconfig, &fault) != KM_OK)
         return fail(&fault);
     km_loop_init(&loop);
     const struct km_agent_options options = {

@@ -45,50 +45,6 @@ static const char *given(const char *text)
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void put_header(struct km_buf *out, const char *name, const char *value)
-{
-    km_buf_printf(out, "%s: ", name);
-    km_buf_puts(out, value);
-    km_buf_puts(out, "\r\n");
-}
-
-/* A line end would begin another header. */
-static bool is_header_value(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static int impersonate(void)
-{
-    static char headers[2048] KM_POOL_STORAGE(cli_impersonate);
-    struct km_buf out;
-    bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
-    if (!user && cli.as_groups.count > 0)
-        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
-                            "Error in configuration: requesting uid, groups or user-extra for %s "
-                            "without impersonating a user",
-                            cli.env->kubeconfig->user);
-    km_buf_init(&out, headers, sizeof headers);
-    if (user)
-        put_header(&out, "Impersonate-User", cli.as);
-    for (uint16_t i = 0; i < cli.as_groups.count; i++) {
-        fine = fine && is_header_value(cli.as_groups.items[i]);
-        put_header(&out, "Impersonate-Group", cli.as_groups.items[i]);
-    }
-    if (!fine || out.overflow)
-        return km_fault_set(
-            &cli.fault, KM_ERR_CONFIG,
-            "--as and --as-group: a control character, or more than %d bytes in all",
-            (int)sizeof headers - 1);
-    if (user)
-        cli.client.extra_headers = headers;
-    return KM_OK;
-}
-
 static int check_timeout(void)
 {
     if (cli.request_timeout == NULL || cli_duration_ms(cli.request_timeout) >= 0)
@@ -112,6 +68,9 @@ static int load_config(void)
         .cert_file = cli.cert_file,
         .key_file = cli.key_file,
         .token = cli.token,
+        .as = given(cli.as),
+        .as_groups = cli.as_groups.items,
+        .as_group_count = cli.as_groups.count,
     };
     if (cli.insecure)
         return km_fault_set(
@@ -143,9 +102,6 @@ int cli_connect(void)
         err = km_lane_init(&cli.lane, &cli.client, "requests");
     if (err == KM_OK)
         err = km_lane_init(&cli.watch_lane, &cli.client, "watch");
-    if (err != KM_OK)
-        return err;
-    err = impersonate();
     if (err != KM_OK)
         return err;
     cli.client.on_warning = on_warning;

@@ -9,8 +9,8 @@ static const struct km_schema_part status_parts[] = {{"", &km_kind_status}};
 static struct km_schema_node status_nodes[24] KM_POOL_STORAGE(status_schema);
 static struct km_schema status_schema;
 
-int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
-                   struct km_loop *loop, struct km_fault *fault)
+int km_client_init(struct km_client *client, struct km_kubeconfig *config, struct km_loop *loop,
+                   struct km_fault *fault)
 {
     memset(client, 0, sizeof *client);
     client->config = config;
@@ -30,6 +30,7 @@ int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
         return km_fault_set(fault, err, "the Status schema does not fit its table");
     client->status_schema = &status_schema;
     kube_endpoint_init(client);
+    kube_reload_init(client);
     return kube_token_init(client, fault);
 }
 
@@ -39,6 +40,7 @@ int km_lane_init(struct km_lane *lane, struct km_client *client, const char *nam
         return KM_ERR_FULL;
     lane->client = client;
     lane->waiting = NULL;
+    lane->drop = false;
     lane->active = NULL;
     km_conn_init(&lane->conn, name, &client->endpoint);
     int err = km_loop_add(client->loop, &lane->conn);
@@ -248,6 +250,7 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
              !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
         note_link_failure(client, r, err, lane->fault.text);
     lane->active = NULL;
+    kube_drop_when_done(lane);
     if (!kube_retry(lane, r, err))
         kube_finish(lane, r, err);
     kube_start_next(lane);

@@ -25,6 +25,18 @@ void kube_endpoint_init(struct km_client *client)
                     "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
 }
 
+int km_client_user_agent(struct km_client *client, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return KM_ERR_ARG;
+    }
+    if (strlen(text) >= sizeof client->user_agent)
+        return KM_ERR_TOO_LONG;
+    memcpy(client->user_agent, text, strlen(text) + 1);
+    return KM_OK;
+}
+
 /* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
 static const char *origin(const struct km_kubeconfig *config, const char *field, const char *file,
                           uint32_t line, char out[KM_KUBECONFIG_PATH_SIZE])
@@ -39,27 +51,37 @@ static const char *origin(const struct km_kubeconfig *config, const char *field,
     return out;
 }
 
-int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault)
+int kube_tls_setup(const struct km_kubeconfig *config, const struct km_tls_creds *creds,
+                   struct km_fault *fault)
 {
     char ca[KM_KUBECONFIG_PATH_SIZE], cert[sizeof ca], key[sizeof ca];
-    if (!config->tls)
-        return KM_OK;
-    const struct km_tls_creds creds = {
-        .ca = config->ca,
-        .cert = config->cert,
-        .key = config->key,
+    const struct km_tls_creds named = {
+        .ca = creds->ca,
+        .cert = creds->cert,
+        .key = creds->key,
         .ca_name = origin(config, "certificate-authority", config->ca_file, config->ca_line, ca),
         .cert_name =
             origin(config, "client-certificate", config->cert_file, config->cert_line, cert),
         .key_name = origin(config, "client-key", config->key_file, config->key_line, key)};
-    int err = km_tls_setup(&creds, fault);
+    return km_tls_setup(&named, fault);
+}
+
+int km_client_tls(struct km_kubeconfig *config, struct km_fault *fault)
+{
+    const struct km_tls_creds creds = {.ca = config->ca, .cert = config->cert, .key = config->key};
+    if (!config->tls)
+        return KM_OK;
+    int err = kube_tls_setup(config, &creds, fault);
     if (err == KM_AGAIN)
         KM_WARN("Waiting for the kernel's random numbers, as there are none yet after its start");
     while (err == KM_AGAIN && !km_port_stop_requested()) {
         (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
         km_fault_clear(fault);
-        err = km_tls_setup(&creds, fault);
+        err = kube_tls_setup(config, &creds, fault);
     }
+    config->fingerprint = kube_fingerprint(&creds);
+    if (!kube_reload_needs_key(config))
+        km_kubeconfig_wipe_key(config);
     return err;
 }
 

@@ -12,6 +12,23 @@ int kube_token_init(struct km_client *client, struct km_fault *fault);
    is 50 s old; when that fails the old token stays. */
 struct km_slice kube_token(struct km_client *client, int64_t now_ms);
 
+/* Gives TLS the credentials, with the names of where they come from. As km_tls_setup. */
+int kube_tls_setup(const struct km_kubeconfig *config, const struct km_tls_creds *creds,
+                   struct km_fault *fault);
+
+/* ---- reload.c ---- */
+
+void kube_reload_init(struct km_client *client);
+/* Of the texts, to see whether they changed. */
+uint64_t kube_fingerprint(const struct km_tls_creds *creds);
+/* The key stands in the kubeconfig itself and is needed again when the CA's file changes. */
+bool kube_reload_needs_key(const struct km_kubeconfig *config);
+/* Before a request: looks at the files when it is time; then connections of old credentials are closed. connected: the request
+   needs no handshake. */
+void kube_reload(struct km_client *client, bool connected);
+/* The lane's request is done: a connection of old credentials is closed. */
+void kube_drop_when_done(struct km_lane *lane);
+
 /* ---- client.c: the exchange's callbacks; ctx is the request ---- */
 
 int kube_on_head(void *ctx, const struct km_http_parser *head);

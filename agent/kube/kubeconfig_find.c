@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kubeconfig_priv.h"
+#include "kubeconfig_reader.h"
 #include "kubemote/km_port.h"
 #include "kubemote/km_yaml.h"
 
@@ -175,10 +175,11 @@ static int override_server_name(struct km_kubeconfig *out, const char *name, str
 static int override(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
                     struct km_fault *fault)
 {
-    if (!out->tls)
-        return KM_OK;
-    int err =
-        override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
+    /* With a kubeconfig its user's entry was read with them. */
+    int err = out->headers.len == 0 ? kubeconfig_identity(NULL, opt, out, fault) : KM_OK;
+    if (!out->tls || err != KM_OK)
+        return err;
+    err = override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
     if (err == KM_OK)
         err = override_file(out, "client-certificate", opt->cert_file, out->cert_file, &out->cert,
                             fault);

@@ -10,6 +10,8 @@
 
 /* Forgets all fields; the store's old bytes stay until they are overwritten. */
 void kubeconfig_reset(struct km_kubeconfig *out);
+/* Keeps `len` bytes that were written behind the last value. */
+struct km_slice kubeconfig_store_keep(struct km_kubeconfig *out, size_t len);
 /* Appends bytes. KM_ERR_TOO_LONG when there is no room. */
 int kubeconfig_store(struct km_kubeconfig *out, struct km_slice bytes, struct km_slice *value);
 /* Appends what base64 text stands for. KM_ERR_TOO_LONG or KM_ERR_SYNTAX. */

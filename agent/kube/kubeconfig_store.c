@@ -25,13 +25,14 @@ void km_kubeconfig_wipe(struct km_kubeconfig *config)
 {
     wipe(config->store, sizeof config->store);
     config->store_len = 0;
-    config->ca = config->cert = config->key = config->token = (struct km_slice){"", 0};
+    config->ca = config->cert = config->key = config->token = config->headers =
+        (struct km_slice){"", 0};
 }
 
 void kubeconfig_reset(struct km_kubeconfig *out)
 {
     memset(out, 0, offsetof(struct km_kubeconfig, store));
-    out->ca = out->cert = out->key = out->token = (struct km_slice){"", 0};
+    out->ca = out->cert = out->key = out->token = out->headers = (struct km_slice){"", 0};
 }
 
 /* ---- the store: values one after another, each with a NUL ---- */
@@ -42,7 +43,7 @@ static size_t store_space(const struct km_kubeconfig *out)
     return sizeof out->store - out->store_len;
 }
 
-static struct km_slice store_take(struct km_kubeconfig *out, size_t len)
+struct km_slice kubeconfig_store_keep(struct km_kubeconfig *out, size_t len)
 {
     struct km_slice taken = {out->store + out->store_len, len};
 
@@ -56,7 +57,7 @@ int kubeconfig_store(struct km_kubeconfig *out, struct km_slice bytes, struct km
     if (store_space(out) <= bytes.len)
         return KM_ERR_TOO_LONG;
     memcpy(out->store + out->store_len, bytes.ptr, bytes.len);
-    *value = store_take(out, bytes.len);
+    *value = kubeconfig_store_keep(out, bytes.len);
     return KM_OK;
 }
 
@@ -67,7 +68,7 @@ int kubeconfig_store_base64(struct km_kubeconfig *out, struct km_slice text, str
     int len = km_base64_decode(text, out->store + out->store_len, store_space(out) - 1);
     if (len < 0)
         return len;
-    *value = store_take(out, (size_t)len);
+    *value = kubeconfig_store_keep(out, (size_t)len);
     return KM_OK;
 }
 
@@ -91,7 +92,7 @@ int kubeconfig_store_file(struct km_kubeconfig *out, const char *what, const cha
     if (len == 0)
         return km_fault_set(fault, KM_ERR_CONFIG, "%s %s: the file is empty", what,
                             km_path_tail(path));
-    *value = store_take(out, (size_t)len);
+    *value = kubeconfig_store_keep(out, (size_t)len);
     return KM_OK;
 }
 

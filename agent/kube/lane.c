@@ -32,6 +32,7 @@ static void fill_exchange(struct km_lane *lane, struct km_request *r)
     x->request.content_type = r->body.len > 0 ? r->content_type : NULL;
     x->request.user_agent = client->user_agent;
     x->request.bearer = kube_token(client, now_ms);
+    x->request.identity = client->config->headers.len > 0 ? client->config->headers.ptr : NULL;
     x->request.extra = client->extra_headers;
     x->request.body = r->body;
     x->deadline_ms = timeout_ms == KM_NEVER ? KM_NEVER : now_ms + timeout_ms;
@@ -93,8 +94,11 @@ void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst)
 
 void kube_start_next(struct km_lane *lane)
 {
+    if (lane->waiting == NULL || lane->active != NULL)
+        return;
+    kube_reload(lane->client, lane->conn.state != KM_CONN_CLOSED);
     struct km_request *r = lane->waiting;
-    if (r == NULL || lane->active != NULL || !take_token(lane->client, r))
+    if (!take_token(lane->client, r))
         return;
     lane->waiting = r->next;
     r->next = NULL;

@@ -19,7 +19,8 @@ static const struct {
     {403, "Forbidden", "the server refused the request without saying why"},
     {404, "NotFound", "the server could not find the requested resource"},
     {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
-    {406, "NotAcceptable", "the server has no representation that we accept"},
+    {406, "NotAcceptable",
+     "the server was unable to respond with a content type that the client supports"},
     {409, "Conflict", "the server reported a conflict"},
     {415, "UnsupportedMediaType", "the server does not take this content type"},
     {422, "Invalid", "the server rejected our request due to an error in our request"},
@@ -35,7 +36,9 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
 {
     const char *reason = code >= 500 ? "InternalError" : "Unknown";
     const char *message =
-        code >= 500 ? "an error on the server has prevented the request from succeeding" : NULL;
+        code >= 500
+            ? "an error on the server (\"unknown\") has prevented the request from succeeding"
+            : NULL;
     for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++) {
         if (generic[i].code != code)
             continue;
@@ -51,8 +54,10 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
     if (message != NULL)
         (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
     else
-        (void)km_format(s->message, sizeof s->message,
-                        "the server answered with the code %u and no explanation", (unsigned)code);
+        (void)km_format(
+            s->message, sizeof s->message,
+            "the server responded with the status code %u but did not return more information",
+            (unsigned)code);
 }
 
 /* The reasons that apimachinery knows; for any other the code decides. */
@@ -67,7 +72,7 @@ static bool known_reason(const char *reason)
         "Gone",
         "Invalid",
         "ServerTimeout",
-        "StoreReadError",
+        "StorageReadError",
         "Timeout",
         "TooManyRequests",
         "BadRequest",
@@ -93,6 +98,11 @@ static bool is(const struct km_status *s, const char *reason, int64_t code)
     return s->code == code;
 }
 
+static bool has_reason(const struct km_status *s, const char *reason)
+{
+    return strcmp(s->reason, reason) == 0;
+}
+
 bool km_status_is_not_found(const struct km_status *s)
 {
     return is(s, "NotFound", 404);
@@ -100,7 +110,7 @@ bool km_status_is_not_found(const struct km_status *s)
 
 bool km_status_is_already_exists(const struct km_status *s)
 {
-    return strcmp(s->reason, "AlreadyExists") == 0;
+    return has_reason(s, "AlreadyExists");
 }
 
 bool km_status_is_conflict(const struct km_status *s)
@@ -128,17 +138,90 @@ bool km_status_is_invalid(const struct km_status *s)
     return is(s, "Invalid", 422);
 }
 
+bool km_status_is_bad_request(const struct km_status *s)
+{
+    return is(s, "BadRequest", 400);
+}
+
+bool km_status_is_method_not_supported(const struct km_status *s)
+{
+    return is(s, "MethodNotAllowed", 405);
+}
+
+bool km_status_is_not_acceptable(const struct km_status *s)
+{
+    return is(s, "NotAcceptable", 406);
+}
+
+bool km_status_is_unsupported_media_type(const struct km_status *s)
+{
+    return is(s, "UnsupportedMediaType", 415);
+}
+
+bool km_status_is_request_too_large(const struct km_status *s)
+{
+    return s->code == 413 || has_reason(s, "RequestEntityTooLarge");
+}
+
+bool km_status_is_internal_error(const struct km_status *s)
+{
+    return is(s, "InternalError", 500);
+}
+
+bool km_status_is_service_unavailable(const struct km_status *s)
+{
+    return is(s, "ServiceUnavailable", 503);
+}
+
+bool km_status_is_timeout(const struct km_status *s)
+{
+    return is(s, "Timeout", 504);
+}
+
+bool km_status_is_server_timeout(const struct km_status *s)
+{
+    return has_reason(s, "ServerTimeout");
+}
+
+bool km_status_is_store_read_error(const struct km_status *s)
+{
+    return has_reason(s, "StorageReadError");
+}
+
+bool km_status_is_resource_expired(const struct km_status *s)
+{
+    return has_reason(s, "Expired");
+}
+
+bool km_status_is_gone(const struct km_status *s)
+{
+    return is(s, "Gone", 410);
+}
+
 bool km_status_is_expired(const struct km_status *s)
 {
-    return strcmp(s->reason, "Expired") == 0 || is(s, "Gone", 410);
+    return km_status_is_resource_expired(s) || km_status_is_gone(s);
+}
+
+bool km_status_has_cause(const struct km_status *s, const char *type)
+{
+    for (uint16_t i = 0; i < s->causes_count; i++) {
+        if (strcmp(s->causes[i].reason, type) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool km_status_suggests_delay(const struct km_status *s, int64_t *seconds)
+{
+    *seconds = s->retry_after_s > 0 ? s->retry_after_s : 0;
+    return *seconds > 0 || km_status_is_server_timeout(s);
 }
 
 bool km_status_is_too_large_rv(const struct km_status *s)
 {
-    for (uint16_t i = 0; i < s->causes_count; i++) {
-        if (strcmp(s->causes[i].reason, "ResourceVersionTooLarge") == 0)
-            return true;
-    }
+    if (km_status_has_cause(s, "ResourceVersionTooLarge"))
+        return true;
     return is(s, "Timeout", 504) && strncmp(s->message, "Too large resource version", 26) == 0;
 }
 

@@ -69,7 +69,7 @@ static bool is_valid(const struct km_http_request *r)
 
     if ((unsigned)r->method > KM_DELETE || !is_target(r->target) || !is_host(r->host))
         return false;
-    if (!are_lines(r->extra))
+    if (!are_lines(r->identity) || !are_lines(r->extra))
         return false;
     if (r->bearer.len > 0 && !is_clean(r->bearer, false))
         return false;
@@ -106,6 +106,8 @@ static void put_head(struct km_buf *out, const struct km_http_request *r)
         km_buf_put_slice(out, r->bearer);
         km_buf_puts(out, "\r\n");
     }
+    if (r->identity != NULL)
+        km_buf_puts(out, r->identity);
     if (r->extra != NULL)
         km_buf_puts(out, r->extra);
     if (r->content_type != NULL)

@@ -73,7 +73,7 @@ struct km_http_request {
     struct km_slice host;   /* Host header: name or [v6], :port when not the default */
     const char *accept, *content_type, *user_agent; /* NULL: header left out */
     struct km_slice bearer;                         /* empty: no Authorization */
-    const char *extra;    /* further header lines, each with CRLF, NULL = none */
+    const char *identity, *extra; /* further header lines, each with CRLF, NULL = none */
     struct km_slice body; /* sent with Content-Length when there is one, or method has one */
 };
 

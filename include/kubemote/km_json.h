@@ -247,4 +247,46 @@ void km_json_kv_bool(struct km_json_writer *w, const char *key, bool value);
 /* KM_OK when everything is closed and fits, else KM_ERR_TOO_LONG or KM_ERR_ARG. */
 int km_json_finish(const struct km_json_writer *w);
 
+/* ---- records as JSON ---- */
+
+/*
+ * Writes a record's fields as members of the object that is open in w. A field that says nothing (no text, 0, false, no
+ * elements) is left out; where that differs from absence (a pointer in Go: replicas of a Deployment), the kind has a RAW
+ * field. Elements of lists and of maps to strings are always written. KM_ERR_ARG when head.truncated is set, since what was
+ * cut off would be lost on the server, or when a RAW field holds no JSON; KM_ERR_TOO_LONG; KM_ERR_FULL for a table of more
+ * than 128 fields; KM_ERR_DEPTH for more than 7 lists in one another.
+ */
+int km_json_encode(struct km_json_writer *w, const struct km_kind *kind, const void *record);
+
+/* ---- JSON by pointer: patches and objects of any kind ---- */
+
+/*
+ * One object, written value by value at RFC 6901 pointers (each segment a member's name); objects on the way are made.
+ * Values of one object follow each other: one that was left can't be entered again, and no place is written twice.
+ *
+ *     km_json_set_begin(&set, &out);
+ *     km_json_set_str(&set, "/metadata/labels/example.com~1tier", "web");
+ *     km_json_set_null(&set, "/metadata/labels/old");
+ *     km_json_set_i64(&set, "/spec/replicas", 3);
+ *     err = km_json_set_end(&set);
+ */
+struct km_json_set {
+    struct km_json_writer w;
+    bool misused, full;
+    uint16_t path_len, place_count;
+    char path[CONFIG_KM_JSON_PATH_BYTES]; /* of the object that is open */
+    uint64_t places[CONFIG_KM_JSON_SET_COUNT];
+};
+
+void km_json_set_begin(struct km_json_set *set, struct km_buf *out);
+void km_json_set_raw(struct km_json_set *set, const char *pointer,
+                     struct km_slice value); /* a whole JSON value */
+void km_json_set_str(struct km_json_set *set, const char *pointer, const char *value);
+void km_json_set_i64(struct km_json_set *set, const char *pointer, int64_t value);
+void km_json_set_bool(struct km_json_set *set, const char *pointer, bool value);
+void km_json_set_null(struct km_json_set *set, const char *pointer);
+/* KM_ERR_ARG: a pointer that is none, a place written twice or an object entered again, or a value that is no JSON;
+   KM_ERR_FULL beyond CONFIG_KM_JSON_SET_COUNT; KM_ERR_TOO_LONG. After an error out->overflow is set. */
+int km_json_set_end(struct km_json_set *set);
+
 #endif

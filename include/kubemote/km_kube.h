@@ -32,7 +32,8 @@ extern const struct km_kind km_kind_meta;
 
 /* ---- metav1.Status ---- */
 
-#define KM_CAUSE_FIELDS(S, I, B, R, A, M) S(reason, "/reason", 64) S(message, "/message", 160)
+#define KM_CAUSE_FIELDS(S, I, B, R, A, M) \
+    S(reason, "/reason", 64) S(message, "/message", 160) S(field, "/field", 96)
 KM_ELEMENT_STRUCT(cause, KM_CAUSE_FIELDS)
 
 #define KM_STATUS_FIELDS(S, I, B, R, A, M) \
@@ -53,6 +54,22 @@ bool km_status_is_forbidden(const struct km_status *s);
 bool km_status_is_unauthorized(const struct km_status *s);
 bool km_status_is_too_many_requests(const struct km_status *s); /* by code too */
 bool km_status_is_invalid(const struct km_status *s);
+bool km_status_is_bad_request(const struct km_status *s);
+bool km_status_is_method_not_supported(const struct km_status *s);
+bool km_status_is_not_acceptable(const struct km_status *s);
+bool km_status_is_unsupported_media_type(const struct km_status *s);
+bool km_status_is_request_too_large(const struct km_status *s); /* by code too */
+bool km_status_is_internal_error(const struct km_status *s);
+bool km_status_is_service_unavailable(const struct km_status *s);
+bool km_status_is_timeout(const struct km_status *s);
+bool km_status_is_server_timeout(const struct km_status *s);   /* by reason alone */
+bool km_status_is_store_read_error(const struct km_status *s); /* by reason alone */
+bool km_status_is_resource_expired(const struct km_status *s); /* by reason alone */
+bool km_status_is_gone(const struct km_status *s);
+/* One of the causes is of that type: "FieldManagerConflict", "FieldValueRequired". */
+bool km_status_has_cause(const struct km_status *s, const char *type);
+/* The server asks to be left alone for a while before the same request comes again: *seconds is for how long. */
+bool km_status_suggests_delay(const struct km_status *s, int64_t *seconds);
 /* The resourceVersion is too old: reason Expired or Gone, code 410. List anew. */
 bool km_status_is_expired(const struct km_status *s);
 /* The resourceVersion is newer than anything that the server has (cause ResourceVersionTooLarge, or the older message). */
@@ -142,6 +159,7 @@ struct km_lane {
     struct km_conn conn;
     struct km_request *waiting, *active;
     size_t object_bytes;  /* since the last whole object */
+    bool drop;            /* its connection is of credentials before the present ones */
     bool body_failed;     /* an error answer's body was no JSON */
     bool body_came;       /* a whole document */
     bool is_text;         /* the error answer */
@@ -154,7 +172,7 @@ struct km_lane {
 };
 
 struct km_client {
-    const struct km_kubeconfig *config;
+    struct km_kubeconfig *config;
     struct km_loop *loop;
     struct km_endpoint endpoint;
     char host_header[272];
@@ -181,19 +199,26 @@ struct km_client {
     bool link_told;       /* ... and it was logged */
     int64_t link_down_ms; /* since when */
     uint32_t link_failures;
-    struct km_counter requests, failures, hostile, suspects;
+    int64_t creds_checked_ms, creds_next_ms; /* when certificate files were read, and will be */
+    bool creds_failing;                      /* they can't be used: it was logged */
+    struct km_timer drop_timer;
+    struct km_counter requests, failures, hostile, suspects, creds_reloads;
     uint32_t qps, burst; /* of the rate limit, see km_client_limit */
     int64_t tokens, tokens_ms;
     struct km_timer token_timer;
 };
 
-/* Hands the certificates and the key of config to TLS, for every connection from now on; nothing for plain http. The key may
-   be wiped afterwards. Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
+/* Hands the certificates and the key of config to TLS, for every connection from now on, and wipes the key; nothing for plain
+   http. (A key that stands in the kubeconfig beside a CA in a file stays: it is needed when that file changes.) Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
    stop meanwhile. Errors as km_tls_setup's, with the file or the line of what is wrong. */
-int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault);
-/* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
-int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
-                   struct km_loop *loop, struct km_fault *fault);
+int km_client_tls(struct km_kubeconfig *config, struct km_fault *fault);
+/* config stays valid for the client's life. Its files are read again while the client works, without a restart: a token file
+   every 50 s; certificate, key and CA files every 5 minutes and before a new connection, and what changed closes the
+   connections of what was before (requests under way are answered first, watches begin anew). KM_ERR_CONFIG when it names a token file that can't be read. */
+int km_client_init(struct km_client *client, struct km_kubeconfig *config, struct km_loop *loop,
+                   struct km_fault *fault);
+/* Instead of "kubemote/VERSION (OS/ARCHITECTURE)". KM_ERR_ARG for a control character, KM_ERR_TOO_LONG; then nothing changes. */
+int km_client_user_agent(struct km_client *client, const char *text);
 /* Adds a connection. KM_ERR_FULL. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
 /* Bounds the rate of requests by a token bucket, full at first; watches take no token. qps 0, as after init: no limit. */

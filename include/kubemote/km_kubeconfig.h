@@ -52,11 +52,14 @@ struct km_kubeconfig_options {
     /* Instead of what the context says, as kubectl's flags of these names. A server takes the file's tls-server-name away. */
     const char *cluster, *user, *server, *tls_server_name;
     const char *ca_file, *cert_file, *key_file, *token;
+    const char *as, *as_uid; /* impersonation; the groups take the place of the entry's */
+    const char *const *as_groups;
+    uint16_t as_group_count;
 };
 
 /*
  * The result. ca, cert, key and token point into `store`, each with a NUL behind its length: the struct must not be copied
- * or moved. With a plain http server ca, cert, key and token are empty, whatever the file says, as in client-go.
+ * or moved. With a plain http server ca, cert, key, token and password are empty, whatever the file says, as in client-go.
  */
 struct km_kubeconfig {
     bool tls;
@@ -78,6 +81,8 @@ struct km_kubeconfig {
     struct km_slice key;  /* PEM; wipe after use */
     struct km_slice
         token; /* without blanks around; empty: none. token_file wins as soon as it can be read */
+    /* Whole lines with CRLF for every request, empty: none. Name and password (Authorization: Basic), and impersonation. */
+    struct km_slice headers;
     /* Where they came from, "" when not from a file: to read them again when they change. */
     char ca_file[KM_KUBECONFIG_PATH_SIZE];
     char cert_file[KM_KUBECONFIG_PATH_SIZE];
@@ -87,6 +92,7 @@ struct km_kubeconfig {
     uint32_t ca_line, cert_line, key_line, user_line;
     /* The server is plain http, and the file has a CA or credentials, which nobody will see. */
     bool creds_unused;
+    uint64_t fingerprint; /* of the certificates and the key in use, see km_client_tls */
     size_t store_len;
     char store[CONFIG_KM_CRED_BYTES];
 };

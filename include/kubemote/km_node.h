@@ -76,7 +76,7 @@ extern const struct km_kind km_kind_lease;
 
 struct km_agent_options {
     const struct km_node_config *config; /* valid for the agent's life */
-    const struct km_kubeconfig *kubeconfig;
+    struct km_kubeconfig *kubeconfig; /* its credentials are read again when their files change */
     /* Called with the Node's row for people whenever what it shows changes; the first call has the header. NULL = not wanted. */
     void (*print)(void *ctx, const char *line);
     void *print_ctx;

@@ -83,7 +83,8 @@ struct km_session {
     struct km_lane lane;
 };
 /* Finds the configuration, parses its credentials and prepares client and lane; nothing is sent. where NULL: as kubectl searches.
-   One at a time in a process; *s stays where it is. KM_ERR_CONFIG and others with words. */
+   At most 5 requests a second and 10 at once, as in client-go; km_client_limit changes that. One at a time in a process; *s
+   stays where it is. KM_ERR_CONFIG and others with words. */
 int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
                     struct km_fault *fault);
 

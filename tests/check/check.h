@@ -14,6 +14,10 @@ int check_labelselector(int argc, char **argv);
 int check_fieldselector(int argc, char **argv);
 int check_name(int argc, char **argv);
 int check_yaml(int argc, char **argv);
+int check_kind(int argc, char **argv);
+int check_request(int argc, char **argv);
+int check_pages(int argc, char **argv);
+int check_discovery(int argc, char **argv);
 int check_kubeconfig(int argc, char **argv);
 
 /* Prints the usage of one subcommand to stderr and returns 2. */

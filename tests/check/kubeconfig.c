@@ -59,7 +59,38 @@ static void print_config(const struct km_kubeconfig *c)
     put_source("keyFile", c->key_file, "keyData", c->key);
     put("token", c->token);
     put("tokenFile", km_slice_of(c->token_file));
+    put("headers", c->headers);
     puts("}");
+}
+
+static bool take_options(int argc, char **argv, struct km_kubeconfig_options *o)
+{
+    const struct {
+        const char *name, **out;
+    } flags[] = {
+        {"--context", &o->context},
+        {"--cluster", &o->cluster},
+        {"--user", &o->user},
+        {"--server", &o->server},
+        {"--tls-server-name", &o->tls_server_name},
+        {"--certificate-authority", &o->ca_file},
+        {"--client-certificate", &o->cert_file},
+        {"--client-key", &o->key_file},
+        {"--token", &o->token},
+        {"--as", &o->as},
+        {"--service-account", &o->service_account_dir},
+    };
+    for (int i = 2; i < argc; i += 2) {
+        size_t at = 0;
+        while (at < sizeof flags / sizeof flags[0] && strcmp(flags[at].name, argv[i]) != 0)
+            at++;
+        if (at == sizeof flags / sizeof flags[0] || i + 1 >= argc)
+            return false;
+        *flags[at].out = argv[i + 1];
+    }
+    if (o->service_account_dir != NULL)
+        o->order = KM_KUBECONFIG_FIRST;
+    return true;
 }
 
 int check_kubeconfig(int argc, char **argv)
@@ -68,9 +99,7 @@ int check_kubeconfig(int argc, char **argv)
     struct km_kubeconfig_options options = {.order = KM_KUBECONFIG_ONLY};
     struct km_fault fault = {0};
 
-    if (argc == 4 && strcmp(argv[2], "--context") == 0)
-        options.context = argv[3];
-    else if (argc != 2)
+    if (!take_options(argc, argv, &options))
         return check_usage("kubeconfig");
     if (strchr(argv[1], ':') == NULL)
         options.path = argv[1];

@@ -36,9 +36,42 @@ static const struct {
     {"yaml", check_yaml, "FILE",
      "the file's documents (YAML or JSON) as JSON, one a line, typed as sigs.k8s.io/yaml types "
      "them"},
-    {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--context CONTEXT]",
-     "the settings of the current context or of CONTEXT as one JSON object, secrets included; "
-     "several files are merged"},
+    {"kind", check_kind, "KIND [FILE]",
+     "the fields of a typed kind (Pod, Lease, ...) with their sizes; with FILE that object after "
+     "its "
+     "way through the kind's record"},
+    {"request", check_request, "VERB RESOURCE [--OPTION VALUE]...",
+     "what the client sends: method, target, accept, contentType and body as one JSON object, or "
+     "why "
+     "nothing is sent.\n"
+     "        VERB: get list watch create update patch delete deletecollection raw; RESOURCE: "
+     "v1/pods, "
+     "apps/v1/deployments,\n"
+     "        or with raw a path. Options: namespace name subresource, body FILE, type "
+     "json|merge|strategic|apply, accept,\n"
+     "        userAgent, and the API's own query options and DeleteOptions by their names "
+     "(labelSelector, limit, dryRun,\n"
+     "        gracePeriodSeconds, preconditionUID, ...). With --send KUBECONFIG it is sent "
+     "(--repeat N "
+     "times, --retries N,\n"
+     "        --timeout MS, --pause MS, --qps N, --burst N) and each answer is a line: http, "
+     "error, body or "
+     "the Status; the\n"
+     "        last line counts TLS handshakes, connections and credentials that were read again"},
+    {"pages", check_pages, "KUBECONFIG PLURAL LIMIT [restart]",
+     "a list of the core group in pages: each item's name, then its resourceVersion and the "
+     "counts; "
+     "with restart a list that gets too old is asked for as a whole"},
+    {"discovery", check_discovery, "KUBECONFIG FOLDER [SECONDS [NAME | KIND=APIVERSION]...]",
+     "the server's resources, or what each name or kind stands for; FOLDER keeps the answer for "
+     "SECONDS"},
+    {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--FLAG VALUE]...",
+     "the settings of the current context as one JSON object, secrets included; "
+     "several files are merged. Flags as kubectl's: context cluster user server token "
+     "tls-server-name as "
+     "certificate-authority client-certificate client-key; service-account FOLDER where there is "
+     "no "
+     "configuration"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -461,6 +461,118 @@ static void token_file_changes(void **state)
     rig_end();
 }
 
+static const char reloaded[] = "Credentials have changed in their files and were read again";
+static const char kept[] = "Credentials in files can't be read again, the old ones are kept";
+
+static struct km_slice store(const char *text)
+{
+    struct km_kubeconfig *config = &rig.kubeconfig;
+    struct km_slice value = {config->store + config->store_len, strlen(text)};
+    memcpy(config->store + config->store_len, text, value.len + 1);
+    config->store_len += value.len + 1;
+    return value;
+}
+
+static void begin_with_files(void)
+{
+    rig_begin(1);
+    km_sim_file("/pki/ca", "CA 1");
+    km_sim_file("/pki/cert", "CERT 1");
+    km_sim_file("/pki/key", "KEY 1");
+    (void)snprintf(rig.kubeconfig.ca_file, sizeof rig.kubeconfig.ca_file, "/pki/ca");
+    (void)snprintf(rig.kubeconfig.cert_file, sizeof rig.kubeconfig.cert_file, "/pki/cert");
+    (void)snprintf(rig.kubeconfig.key_file, sizeof rig.kubeconfig.key_file, "/pki/key");
+    rig.kubeconfig.store_len = 64; /* behind the token */
+    rig.kubeconfig.ca = store("CA 1");
+    rig.kubeconfig.cert = store("CERT 1");
+    rig.kubeconfig.key = store("KEY 1");
+    struct km_fault fault = {0};
+    assert_int_equal(km_client_tls(&rig.kubeconfig, &fault), KM_OK);
+    assert_int_equal(rig.kubeconfig.key.len, 0);
+    rig_start();
+    (void)rig_settle(15000);
+    rig_check(km_sim_tls_setups() == 1);
+}
+
+/* Within 5 minutes of the change every connection is one of the new credentials, and the Node stays Ready all the while. */
+static void certificate_files_change(void **state)
+{
+    (void)state;
+    begin_with_files();
+    rig_run(RIG_MINUTE * 11);
+    rig_check(km_sim_tls_setups() == 1);
+    uint64_t opened = 0;
+    km_sim_file("/pki/cert", "CERT 2");
+    km_sim_file("/pki/key", "KEY 2");
+    for (uint16_t i = 0; i < rig.loop.conn_count; i++)
+        opened += rig.loop.conns[i]->opened;
+    rig_run(RIG_MINUTE * 6);
+    rig_check(km_sim_tls_setups() == 2);
+    rig_check(rig_logged(reloaded) == 1);
+    for (uint16_t i = 0; i < rig.loop.conn_count; i++)
+        opened -= rig.loop.conns[i]->opened;
+    rig_check(opened <= (uint64_t)0 - rig.loop.conn_count);
+    (void)rig_settle(15000);
+    rig_check(api.went_unknown == 0);
+    /* A CA alone; and a new connection looks at once. */
+    km_sim_file("/pki/ca", "CA 2");
+    rig_run(2000);
+    km_sim_close_all();
+    rig_run(2000);
+    rig_check(km_sim_tls_setups() == 3);
+    (void)rig_settle(15000);
+    rig_end();
+}
+
+/* What can't be used leaves the credentials before in use, and one line. */
+static void certificate_files_break(void **state)
+{
+    (void)state;
+    begin_with_files();
+    km_sim_file("/pki/key", NULL);
+    km_sim_close_all();
+    rig_run(RIG_MINUTE);
+    rig_check(rig_logged(kept) == 1);
+    km_sim_file("/pki/key", "KEY 2");
+    km_sim_tls_setup_result(KM_ERR_CONFIG, "key and certificate do not belong together");
+    rig_run(RIG_MINUTE);
+    rig_check(rig_logged(kept) == 1);
+    rig_check(km_sim_tls_setups() == 1);
+    (void)rig_settle(15000);
+    /* The other half of the pair comes: no restart, no new connection needed. */
+    km_sim_tls_setup_result(KM_OK, "");
+    km_sim_file("/pki/cert", "CERT 2");
+    rig_run(RIG_MINUTE);
+    rig_check(km_sim_tls_setups() == 2);
+    rig_check(rig_logged(reloaded) == 1);
+    (void)rig_settle(15000);
+    rig_end();
+}
+
+/* The CA in a file, the rest in the kubeconfig: the key is needed again when the file changes. */
+static void authority_file_changes_alone(void **state)
+{
+    struct km_fault fault = {0};
+    (void)state;
+    rig_begin(1);
+    km_sim_file("/pki/ca", "CA 1");
+    (void)snprintf(rig.kubeconfig.ca_file, sizeof rig.kubeconfig.ca_file, "/pki/ca");
+    rig.kubeconfig.store_len = 64; /* behind the token */
+    rig.kubeconfig.ca = store("CA 1");
+    rig.kubeconfig.cert = store("CERT 1");
+    rig.kubeconfig.key = store("KEY 1");
+    assert_int_equal(km_client_tls(&rig.kubeconfig, &fault), KM_OK);
+    assert_string_equal(rig.kubeconfig.key.ptr, "KEY 1");
+    rig_start();
+    (void)rig_settle(15000);
+    km_sim_file("/pki/ca", "CA 2");
+    rig_run(RIG_MINUTE * 6);
+    rig_check(km_sim_tls_setups() == 2);
+    assert_string_equal(rig.kubeconfig.key.ptr, "KEY 1");
+    (void)rig_settle(15000);
+    rig_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +595,9 @@ int main(void)
         cmocka_unit_test(stop_without_answer),
         cmocka_unit_test(stop_without_server),
         cmocka_unit_test(token_file_changes),
+        cmocka_unit_test(certificate_files_change),
+        cmocka_unit_test(certificate_files_break),
+        cmocka_unit_test(authority_file_changes_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

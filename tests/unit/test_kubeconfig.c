@@ -611,12 +611,6 @@ static void test_unsupported(void **state)
         {"{exec: {command: x}}", ":7: exec is not supported"},
         {"{exec: {}}", ":7: exec is not supported"},
         {"{auth-provider: {name: oidc}}", "auth-provider is not supported"},
-        {"{username: a}", "username is not supported"},
-        {"{password: a}", "password is not supported"},
-        {"{as: a}", "as is not supported"},
-        {"{as-uid: a}", "as-uid is not supported"},
-        {"{as-groups: [a]}", "as-groups is not supported"},
-        {"{as-user-extra: {a: [b]}}", "as-user-extra is not supported"},
     };
     static const char *const clusters[][2] = {
         {"{server: 'https://h', insecure-skip-tls-verify: true}",
@@ -639,6 +633,51 @@ static void test_unsupported(void **state)
                     "{as: '', username: null, as-groups: [], exec: null, future: 1}", BOTH),
               NULL),
         KM_OK);
+}
+
+/* As the Go client writes them. */
+static void test_identity(void **state)
+{
+    static const char *const users[][2] = {
+        {"{username: abc, password: de}", "Authorization: Basic YWJjOmRl\r\n"},
+        {"{username: ab, password: de}", "Authorization: Basic YWI6ZGU=\r\n"},
+        {"{username: a, password: de}", "Authorization: Basic YTpkZQ==\r\n"},
+        {"{username: a}", "Authorization: Basic YTo=\r\n"},
+        {"{password: a}", ""},
+        {"{as: alice}", "Impersonate-User: alice\r\n"},
+        {"{token: t, as: alice, as-uid: u1, as-groups: [g1, 'g 2'], as-user-extra: {'a/b%c': [x, "
+         "y]}}",
+         "Impersonate-User: alice\r\nImpersonate-Uid: u1\r\nImpersonate-Group: g1\r\n"
+         "Impersonate-Group: g 2\r\nImpersonate-Extra-a%2Fb%25c: x\r\n"
+         "Impersonate-Extra-a%2Fb%25c: y\r\n"},
+    };
+    static const char *const bad[][2] = {
+        {"{token: t, username: a}", ":7: more than one authentication method"},
+        {"{token: t, tokenFile: token, username: a}", "more than one authentication method"},
+        {"{as: \"a\\r\\nX: y\"}", "Impersonate-User: it must be printable ASCII"},
+        {"{as: a, as-groups: b}", ":7: as-groups: expected a list"},
+        {"{as: a, as-user-extra: [b]}", ":7: as-user-extra: expected a map of lists"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+        assert_int_equal(parse(build(SERVER, users[i][0], BOTH), NULL), KM_OK);
+        assert_string_equal(config.headers.ptr, users[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        expect_error(build(SERVER, bad[i][0], BOTH), bad[i][1]);
+    static const char *const without_user[] = {"{as-groups: [a]}", "{as-uid: a}",
+                                               "{as-user-extra: {a: [b]}}"};
+    for (size_t i = 0; i < sizeof without_user / sizeof without_user[0]; i++) {
+        km_fault_clear(&fault);
+        assert_int_equal(parse(build(SERVER, without_user[i], BOTH), NULL), KM_ERR_CONFIG);
+        expect_words("requesting uid, groups or user-extra for u without impersonating a user");
+    }
+    /* A plain server never sees a password; impersonation is no secret. */
+    assert_int_equal(
+        parse(build("{server: 'http://h'}", "{username: a, password: b, as: c}", BOTH), NULL),
+        KM_OK);
+    assert_string_equal(config.headers.ptr, "Impersonate-User: c\r\n");
 }
 
 static void test_malformed(void **state)
@@ -1025,8 +1064,7 @@ static void expect_same(const char *id, const struct corpus_value *want)
 
 static bool is_unsupported(const struct corpus_value *want)
 {
-    static const char *const keys[] = {"exec",     "authProvider", "insecure",       "username",
-                                       "password", "impersonate",  "impersonateUID", "proxy"};
+    static const char *const keys[] = {"exec", "authProvider", "insecure", "proxy"};
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (corpus_member(want, keys[i]) != NULL)
@@ -1171,6 +1209,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_contexts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsupported, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tolerated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),

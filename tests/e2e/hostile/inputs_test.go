@@ -142,10 +142,10 @@ func unsupportedFields(c *credentials) []badInput {
 			want: []string{"DIR/kubeconfig:7", "proxy-url is not supported"}},
 		{name: "insecure-skip-tls-verify", kubeconfig: after(good, "server:", "insecure-skip-tls-verify: true"),
 			want: []string{"DIR/kubeconfig:7", "insecure-skip-tls-verify is not supported", "certificate-authority"}},
-		{name: "username", kubeconfig: indented("username: admin", "password: admin"),
-			want: []string{"DIR/kubeconfig:11", "username is not supported"}, kubectl: accepts},
-		{name: "impersonation", kubeconfig: indented("as: admin"),
-			want: []string{"DIR/kubeconfig:11", "as is not supported"}, kubectl: accepts},
+		{name: "two methods", kubeconfig: indented("username: admin", "token: abc"),
+			want: []string{"DIR/kubeconfig:11", "more than one authentication method"}},
+		{name: "groups without a user", kubeconfig: indented("as-groups: [admin]"),
+			want: []string{"without impersonating a user"}},
 	}
 }
 

@@ -113,6 +113,20 @@ func TestExampleListPodsIsShort(t *testing.T) {
 	}
 }
 
+// Three pages of two at most, and each Deployment as kubectl shows it.
+func TestExampleListsDeployments(t *testing.T) {
+	for _, name := range []string{"typed-a", "typed-b", "typed-c"} {
+		live(t, theirs, "default", "", step{args: "create deployment " + name + " --image=registry.example/app:1 --replicas=0"})
+		defer live(t, theirs, "default", "", step{args: "delete deployment " + name})
+	}
+	got := example(t, "list_deployments")
+	for _, name := range []string{"typed-a", "typed-b", "typed-c"} {
+		if strings.Count(got.stdout, "default/"+name+" 0/0 registry.example/app:1\n") != 1 {
+			t.Errorf("exit code %d, %q, %s", got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
 func TestExampleConfigMap(t *testing.T) {
 	example(t, "configmap", "default", "visits").mustBe(t, "visits: 1 visits\n")
 	gone := live(t, theirs, "default", "", step{args: "get cm visits --ignore-not-found"})
@@ -140,7 +154,11 @@ func TestExamplesApplyAndReadACustomResource(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond) // the server takes a moment to serve a new kind
 	}
-	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\n")
+	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\ndoor-copy created\n")
+	made := live(t, theirs, "default", "", step{args: "get widget door-copy -o jsonpath={.spec.color},{.spec.parts[1].name},{.spec.parts[1].count}"})
+	if made.stdout != "red,hinge,4" {
+		t.Errorf("the copy is %q; %s", made.stdout, made.stderr)
+	}
 	status := live(t, theirs, "default", "", step{args: "get widget door -o jsonpath={.status.pieces}"})
 	if status.stdout != "6" {
 		t.Errorf("status.pieces is %q; %s", status.stdout, status.stderr)
