@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "cli_status.h"
 #include "get_priv.h"
+#include "kubemote/km_port.h"
 #include "table.h"
 
 struct get_options get_options = {.chunk_size = 500, .server_print = true};
@@ -39,13 +40,24 @@ static const struct flag flags[] = {
 
 /* ---- requests ---- */
 
+static int (*reader)(struct km_request *r, struct km_slice bytes);
+
+/* What start-up and the handshake ran is not needed while a list streams through. */
+static int on_first_bytes(struct km_request *r, struct km_slice bytes)
+{
+    km_port_trim();
+    r->on_bytes = reader;
+    return reader(r, bytes);
+}
+
 static int send(int err, const char *accept,
                 int (*on_bytes)(struct km_request *r, struct km_slice bytes))
 {
     if (err != KM_OK)
         return err;
     get_request.accept = accept;
-    get_request.on_bytes = on_bytes;
+    get_request.on_bytes = on_first_bytes;
+    reader = on_bytes;
     return cli_call(&get_request);
 }
 
