@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "get_priv.h"
 #include "visit.h"
 
 static char raw[CONFIG_KM_CLI_ROW_BYTES] KM_POOL_STORAGE(cli_answer_raw);
@@ -119,7 +120,21 @@ int answer_feed(struct answer *a, struct km_slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++)
         a->hash = (a->hash ^ (unsigned char)bytes.ptr[i]) * HASH_FACTOR;
-    return km_json_walk_feed(&a->walk, bytes);
+    int err = km_json_walk_feed(&a->walk, bytes);
+    return err == KM_OK && a->show ? get_object_feed(bytes) : err;
+}
+
+void answer_show(struct answer *a)
+{
+    a->show = get_prints_objects();
+    if (a->show)
+        get_object_begin();
+}
+
+int answer_end(struct answer *a)
+{
+    int err = km_json_walk_end(&a->walk);
+    return err == KM_OK && a->show ? get_object_end() : err;
 }
 
 static int on_bytes(struct km_request *r, struct km_slice bytes)
@@ -132,5 +147,5 @@ int answer_call(struct answer *a, struct km_request *r)
     r->on_bytes = on_bytes;
     r->ctx = a;
     int err = cli_call(r);
-    return err == KM_OK ? km_json_walk_end(&a->walk) : err;
+    return err == KM_OK ? answer_end(a) : err;
 }

@@ -86,6 +86,8 @@ static void take_scalar(struct reader *r)
     const char *member;
     unquote(r);
     struct km_slice text = km_slice_of(r->text);
+    if (get_options.sort_at[0] != '\0' && km_json_walk_at(w, get_options.sort_at))
+        table_key(km_buf_slice(&r->value));
     if (km_json_walk_at(w, r->at->cell))
         table_cell(text);
     else if ((member = km_json_walk_below(w, r->at->meta)) != NULL)
@@ -198,6 +200,7 @@ void get_table_begin(const struct km_api_resource *what, bool with_kind)
         .show_labels = o->show_labels,
         .label_columns = &o->label_columns,
         .kind_prefix = with_kind ? prefix : NULL,
+        .sort_by = o->sort_at[0] != '\0' ? o->sort_by : NULL,
     };
     table_begin(&options);
 }

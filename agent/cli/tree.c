@@ -109,6 +109,32 @@ uint32_t tree_char(struct km_slice s, size_t *at)
     return point;
 }
 
+size_t tree_encode(uint32_t point, char out[4])
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    size_t more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+    static const unsigned char leads[] = {0, 0xc0, 0xe0, 0xf0};
+    out[0] = (char)(leads[more] | point >> (6 * more));
+    for (size_t i = 1; i <= more; i++)
+        out[i] = (char)(0x80 | ((point >> (6 * (more - i))) & 0x3f));
+    return more + 1;
+}
+
+void tree_put_char(uint32_t point)
+{
+    char bytes[4];
+    out_bytes(bytes, tree_encode(point, bytes));
+}
+
+void tree_text(struct km_slice inside)
+{
+    for (size_t at = 0; at < inside.len;)
+        tree_put_char(tree_char(inside, &at));
+}
+
 int tree_compare(struct km_slice a, struct km_slice b)
 {
     size_t i = 0, j = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "get_priv.h"
 #include "kubemote/km_scalar.h"
 #include "visit.h"
 
@@ -339,6 +340,21 @@ int visit_all(struct visit *v, const struct words *words)
     return KM_OK;
 }
 
+bool visit_look(struct visit *v, const struct words *words, void (*fn)(const struct item *item))
+{
+    bool alone = v->files.count == 1 && strchr(v->files.items[0], ',') == NULL;
+    for (uint16_t i = 0; i < v->files.count; i++) {
+        const char *name = v->files.items[i];
+        bool named = name[0] == '-' || strstr(name, ",-") != NULL;
+        if (named && !alone)
+            return false;
+    }
+    v->fn = fn;
+    (void)visit_all(v, words);
+    errors_forget();
+    return true;
+}
+
 /* ---- printing ---- */
 
 int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault)
@@ -379,11 +395,12 @@ static void out_lower(const char *text)
     }
 }
 
-void print_done(const struct answer *a, const char *operation, enum dry_run dry_run,
-                const char *output)
+void print_done(const struct answer *a, const char *operation, enum dry_run dry_run)
 {
     static const char *const suffixes[] = {"", " (server dry run)", " (dry run)"};
     const char *slash = strchr(a->api_version, '/');
+    if (get_prints_objects())
+        return;
     out_lower(a->kind);
     if (slash != NULL) {
         out_text(".");
@@ -391,7 +408,7 @@ void print_done(const struct answer *a, const char *operation, enum dry_run dry_
     }
     out_text("/");
     out_text(a->name);
-    if (output == NULL || output[0] == '\0') {
+    if (get_options.form != GET_NAME) {
         out_text(" ");
         out_text(operation);
         out_text(suffixes[dry_run]);

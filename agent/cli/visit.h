@@ -23,6 +23,7 @@ struct answer {
     const char *below; /* where the object stands in what is fed: "/object"; NULL = it is all */
     void *ctx;
     /* Private. */
+    bool show;
     struct km_json_walk walk;
     struct km_buf value;
 };
@@ -32,6 +33,10 @@ void answer_begin(struct answer *a);
 int answer_feed(struct answer *a, struct km_slice bytes);
 /* The key that the walk is at, decoded: of a label, whose path may be cut. */
 const char *answer_key(const struct answer *a);
+/* Behind answer_begin: the object is printed as well, when -o asks for objects. */
+void answer_show(struct answer *a);
+/* KM_OK when what was fed is whole. */
+int answer_end(struct answer *a);
 /* Sends and reads the answer. */
 int answer_call(struct answer *a, struct km_request *r);
 
@@ -109,6 +114,10 @@ struct visit {
 /* KM_ERR_CONFIG when nothing could be visited: errors.h has why. The connection stands before. */
 int visit_all(struct visit *v, const struct words *words);
 
+/* Visits with another function first, and forgets the errors: what the visit will be about. False when it can't be known: standard
+   input is read only once if there are files beside it. */
+bool visit_look(struct visit *v, const struct words *words, void (*fn)(const struct item *item));
+
 /* ---- printing ---- */
 
 enum dry_run { DRY_RUN_NONE, DRY_RUN_SERVER, DRY_RUN_CLIENT };
@@ -119,8 +128,7 @@ int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault);
      "unchanged"}
 /* -o: NULL, or "name"; another is an error. */
 int output_check(const char *output);
-/* "pod/a OPERATION (server dry run)", or the name alone with -o name. */
-void print_done(const struct answer *a, const char *operation, enum dry_run dry_run,
-                const char *output);
+/* "pod/a OPERATION (server dry run)", or the name alone with -o name; nothing when the object itself was printed. */
+void print_done(const struct answer *a, const char *operation, enum dry_run dry_run);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "jsonpath.h"
 #include "visit.h"
 
 #define WEEK_MS (168 * 3600 * (int64_t)1000)
@@ -10,12 +11,11 @@
 #define POLL_MS 500
 #define LOOK_AGAIN_MS 1000
 #define WAIT_COUNT 16
-#define POINTER_BYTES 512
 
 enum what { FOR_DELETE, FOR_CREATE, FOR_CONDITION, FOR_PATH };
 struct target_state {
     enum what what;
-    char name[POINTER_BYTES]; /* of the condition; or the place as a pointer */
+    char name[JSONPATH_BYTES]; /* of the condition; or the place as a pointer */
     char value[256];          /* wanted; "" of a path: any */
 };
 
@@ -63,7 +63,7 @@ static const char *place_in_object(const struct answer *a)
 
 static bool at(const struct answer *a, const char *pattern)
 {
-    char whole[POINTER_BYTES + 16];
+    char whole[JSONPATH_BYTES + 16];
     struct km_buf text;
     km_buf_init(&text, whole, sizeof whole);
     km_buf_puts(&text, a->below == NULL ? "" : a->below);
@@ -309,52 +309,6 @@ static int wait_created(const struct words *words)
 
 /* ---- flags ---- */
 
-/* .a.b['c'][0].d\.e as an RFC 6901 pointer. */
-static int read_path(const char *path, struct target_state *out)
-{
-    struct km_buf pointer;
-    km_buf_init(&pointer, out->name, sizeof out->name);
-    while (*path != '\0') {
-        char segment[CONFIG_KM_JSON_KEY_BYTES];
-        struct km_buf name;
-        km_buf_init(&name, segment, sizeof segment);
-        if (*path == '.') {
-            for (path++; *path != '\0' && *path != '.' && *path != '['; path++) {
-                if (*path == '\\' && path[1] != '\0')
-                    path++;
-                km_buf_putc(&name, *path);
-            }
-        } else if (*path == '[') {
-            const char *end = strchr(path, ']');
-            if (end == NULL)
-                return KM_ERR_SYNTAX;
-            bool quoted = path[1] == '\'' || path[1] == '"';
-            km_buf_put(&name, path + 1 + quoted, (size_t)(end - path) - 1 - 2 * (size_t)quoted);
-            path = end + 1;
-        } else {
-            return KM_ERR_SYNTAX;
-        }
-        if (name.len == 0 || name.overflow || strpbrk(segment, "*?()@:") != NULL)
-            return KM_ERR_SYNTAX;
-        km_pointer_add(&pointer, segment);
-    }
-    return pointer.len == 0 || pointer.overflow ? KM_ERR_SYNTAX : KM_OK;
-}
-
-/* {.a}, .a, a, {a} */
-static int read_expression(struct km_slice text, struct target_state *out)
-{
-    char path[POINTER_BYTES];
-    struct km_buf buf;
-    if (text.len >= 2 && text.ptr[0] == '{' && text.ptr[text.len - 1] == '}')
-        text = (struct km_slice){text.ptr + 1, text.len - 2};
-    km_buf_init(&buf, path, sizeof path);
-    if (text.len > 0 && text.ptr[0] != '.' && text.ptr[0] != '[')
-        km_buf_putc(&buf, '.');
-    km_buf_put_slice(&buf, text);
-    return buf.overflow ? KM_ERR_TOO_LONG : read_path(path, out);
-}
-
 static int read_jsonpath(const char *text, struct target_state *out)
 {
     static const char format[] =
@@ -362,6 +316,7 @@ static int read_jsonpath(const char *text, struct target_state *out)
         "--for=jsonpath='{.status.readyReplicas}'";
     const char *equals = strchr(text, '=');
     struct km_slice path = {text, equals == NULL ? strlen(text) : (size_t)(equals - text)};
+    struct km_buf pointer;
     out->what = FOR_PATH;
     out->value[0] = '\0';
     if (path.len == 0)
@@ -381,7 +336,8 @@ static int read_jsonpath(const char *text, struct target_state *out)
         if (km_slice_copy(value, out->value, sizeof out->value) != KM_OK)
             return cli_usage_error("the value is longer than %d bytes", (int)sizeof out->value - 1);
     }
-    if (read_expression(path, out) != KM_OK)
+    km_buf_init(&pointer, out->name, sizeof out->name);
+    if (jsonpath_pointer(path, &pointer) != KM_OK)
         return cli_usage_error("\"%.*s\": only plain paths such as {.status.phase} are supported",
                                (int)path.len, path.ptr);
     return 0;
