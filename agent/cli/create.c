@@ -85,7 +85,8 @@ const struct command cmd_create = {
     .name = "create",
     .summary = "Create objects from files or standard input",
     .usage = "Usage:\n  kubemote create -f FILE [flags]\n\n"
-             "Examples:\n  kubemote create -f app.yaml\n  kubemote create -f app.yaml -o jsonpath={.metadata.uid}\n  cat job.json | kubemote create -f -\n",
+             "Examples:\n  kubemote create -f app.yaml\n  kubemote create -f app.yaml -o "
+             "jsonpath={.metadata.uid}\n  cat job.json | kubemote create -f -\n",
     .flags = flags,
     .run = run,
 };

@@ -142,6 +142,8 @@ int get_fail(const struct get_place *at, int err)
         return cli_fail(err, &get_request);
     if (o.ignore_not_found && strcmp(get_request.status->reason, "NotFound") == 0)
         return 0;
+    if (at->name != NULL)
+        err = item_blame(at->ns, &get_request, err);
     static char text[4096];
     struct km_buf out;
     bool table = o.form == GET_TABLE || o.form == GET_WIDE;
@@ -155,25 +157,15 @@ int get_fail(const struct get_place *at, int err)
 
 /* ---- progress ---- */
 
-static bool progress_shown;
-
 void get_progress(uint64_t count, int64_t remaining)
 {
-    if (!cli.env->terminal || out_went())
+    if (out_went())
         return;
-    progress_shown = true;
     if (remaining >= 0)
-        err_printf("\r%llu of %llu", (unsigned long long)count,
-                   (unsigned long long)(count + (uint64_t)remaining));
+        progress("%llu of %llu", (unsigned long long)count,
+                 (unsigned long long)(count + (uint64_t)remaining));
     else
-        err_printf("\r%llu", (unsigned long long)count);
-}
-
-void get_progress_end(void)
-{
-    if (progress_shown)
-        err_printf("\r\033[K");
-    progress_shown = false;
+        progress("%llu", (unsigned long long)count);
 }
 
 /* ---- what is asked for ---- */
@@ -440,8 +432,8 @@ static int run(const struct words *words)
             "Required resource not specified.\nSee 'kubemote get -h' for help and "
             "examples");
     }
-    if (get_choose_form(true) != 0 || check_alone() != 0 ||
-        choose_order() != 0 || split_label_columns() != 0)
+    if (get_choose_form(true) != 0 || check_alone() != 0 || choose_order() != 0 ||
+        split_label_columns() != 0)
         return 1;
     int err = cli_connect();
     if (err != KM_OK)

@@ -7,7 +7,7 @@
 #include "table.h"
 #include "visit.h"
 
-struct visit get_files;
+struct visit get_files = {.any_namespace = true};
 
 static struct {
     struct km_api_resource last;
@@ -24,8 +24,8 @@ static bool is_last(const struct km_api_resource *what)
     if (!same) {
         work.last = *what;
         /* Its texts lie in the struct itself. */
-        work.last.resource = (struct km_resource){work.last.group, work.last.version,
-                                                  work.last.plural};
+        work.last.resource =
+            (struct km_resource){work.last.group, work.last.version, work.last.plural};
     }
     work.several = work.several || (work.has_last && !same);
     work.has_last = true;

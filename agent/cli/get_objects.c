@@ -147,8 +147,8 @@ static void begin(enum objects_of of)
 {
     objects.of = of;
     /* kubectl looks neither into events nor at what a template prints. */
-    objects.managed_fields = get_options.managed_fields || get_options.watch_events ||
-                             get_options.form == GET_JSONPATH;
+    objects.managed_fields =
+        get_options.managed_fields || get_options.watch_events || get_options.form == GET_JSONPATH;
     objects.only_meta = get_options.form == GET_NAME;
     objects.on_object = on_object;
     objects.on_large = get_options.form == GET_JSONPATH ? NULL : on_large;
@@ -193,7 +193,7 @@ int get_objects(const struct get_place *at)
         if (token[0] != '\0')
             get_progress(objects.count - before, objects.remaining);
     } while (err == KM_OK && at->name == NULL && token[0] != '\0');
-    get_progress_end();
+    progress_end();
     if (err == KM_OK || tell_problem(err) != 0)
         return err != KM_OK;
     return get_fail(at, err);

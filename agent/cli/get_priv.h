@@ -14,7 +14,7 @@ struct get_options {
     int64_t chunk_size;
     struct flag_texts label_columns;
     enum get_form form;
-    const char *path;   /* of GET_JSONPATH: the template */
+    const char *path;  /* of GET_JSONPATH: the template */
     char sort_at[640]; /* where the key of --sort-by stands in a table; "" = no sorting */
 };
 extern struct get_options get_options;
@@ -36,7 +36,6 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
 int get_fail(const struct get_place *at, int err);
 /* Long lists, on a terminal: how many came. */
 void get_progress(uint64_t count, int64_t remaining);
-void get_progress_end(void);
 
 #define GET_ACCEPT_TABLE \
     "application/json;as=Table;v=v1;g=meta.k8s.io,application/" \
@@ -69,7 +68,9 @@ int get_choose_form(bool tables);
 /* Whether objects are printed: -o is neither empty nor wide nor name. */
 bool get_prints_objects(void);
 #define GET_OUTPUT_FLAGS \
-    {"output", 'o', FLAG_TEXT, &get_options.output, "name, json, yaml or jsonpath=TEMPLATE", NULL}, \
+    { \
+        "output", 'o', FLAG_TEXT, &get_options.output, "name, json, yaml or jsonpath=TEMPLATE", \
+        NULL}, \
     { \
         "show-managed-fields", 0, FLAG_BOOL, &get_options.managed_fields, \
             "managedFields in json and yaml", NULL \

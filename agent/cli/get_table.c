@@ -235,7 +235,7 @@ int get_table(const struct get_place *at)
         if (token[0] != '\0')
             get_progress(reader.rows - before, reader.remaining);
     } while (err == KM_OK && at->name == NULL && token[0] != '\0');
-    get_progress_end();
+    progress_end();
     return err == KM_OK ? 0 : get_fail(at, err);
 }
 

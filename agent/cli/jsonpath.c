@@ -244,6 +244,7 @@ static const char *eval(const char *at, struct km_slice value)
 int jsonpath_check(const char *text, bool list)
 {
     const struct km_slice none = {0};
+    memset(&work, 0, sizeof work);
     work.list = list;
     const char *end = eval(text, none);
     if (work.at_items) {

@@ -301,6 +301,8 @@ static void on_item(const struct item *item)
             out_printf("label \"%s\" not found.\n", work.pairs[i].key);
     }
     const char *done = operation(&needed);
+    if (work.labels)
+        get_objects_begin(false);
     err = needed ? send(item) : get_prints_objects() ? show(item) : KM_OK;
     if (err != KM_OK)
         errors_add(err, item_last_request(), NULL, NULL);

@@ -183,9 +183,9 @@ int table_end(void)
     }
     bool braces = path.len > 1 && path.ptr[0] == '{';
     bool dot = path.ptr[0] == '.' || braces;
-    return cli_usage_error("couldn't find any field with path \"%s%s%.*s%s\" in the list of objects",
-                           braces ? "" : "{", dot ? "" : ".", (int)path.len, path.ptr,
-                           braces ? "" : "}");
+    return cli_usage_error(
+        "couldn't find any field with path \"%s%s%.*s%s\" in the list of objects",
+        braces ? "" : "{", dot ? "" : ".", (int)path.len, path.ptr, braces ? "" : "}");
 }
 
 /* ---- cells ---- */

@@ -156,7 +156,9 @@ struct heap {
 
 static bool less(const struct heap *h, size_t a, size_t b)
 {
-    return h->order(tree_name(h->text, h->items[a].name), tree_name(h->text, h->items[b].name)) < 0;
+    uint32_t m = h->items[a].name, n = h->items[b].name;
+    int order = h->order(tree_name(h->text, m), tree_name(h->text, n));
+    return order != 0 ? order < 0 : m < n;
 }
 
 static void swap(const struct heap *h, size_t a, size_t b)
@@ -225,6 +227,21 @@ struct style {
     bool lines;
 };
 
+/* A server writes these escaped, a manifest need not. */
+static void put_scalar(struct km_slice text)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c != '<' && c != '>' && c != '&')
+            continue;
+        out_bytes(text.ptr + from, i - from);
+        out_printf("\\u%04x", (unsigned)c);
+        from = i + 1;
+    }
+    out_bytes(text.ptr + from, text.len - from);
+}
+
 static void print(struct km_slice text, unsigned depth, const struct style *style);
 
 static void print_member(struct km_slice object, const struct tree_member *m, unsigned depth,
@@ -233,7 +250,7 @@ static void print_member(struct km_slice object, const struct tree_member *m, un
     if (style->lines)
         new_line(depth);
     out_text("\"");
-    out_slice(tree_name(object, m->name));
+    put_scalar(tree_name(object, m->name));
     out_text(style->lines ? "\": " : "\":");
     print(tree_value(object, m->value), depth, style);
 }
@@ -284,7 +301,7 @@ static void print(struct km_slice text, unsigned depth, const struct style *styl
     else if (text.len > 0 && text.ptr[0] == '[')
         print_array(text, depth, style);
     else
-        out_slice(text);
+        put_scalar(text);
 }
 
 void tree_json(struct km_slice text, unsigned depth)

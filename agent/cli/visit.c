@@ -53,15 +53,14 @@ bool item_name_ok(const char *name)
 
 static const struct km_resource km_namespaces = {"", "v1", "namespaces"};
 
-/* The object is missing; when its namespace is, that is the better answer. */
-static int get_namespace(const struct item *item, struct km_request *r, int err)
+static int get_namespace(const char *ns, struct km_request *r, int err)
 {
     static struct km_full_status kept KM_POOL_STORAGE(cli_status_kept);
     static struct km_status kept_small KM_POOL_STORAGE(cli_status_kept_small);
     kept = *status_last();
     kept_small = *r->status;
     memset(r, 0, sizeof *r);
-    int err2 = km_rest_get(r, &cli.client, &km_namespaces, NULL, item->ns, NULL, NULL);
+    int err2 = km_rest_get(r, &cli.client, &km_namespaces, NULL, ns, NULL, NULL);
     if (err2 == KM_OK)
         err2 = cli_call(r);
     if (err2 == KM_ERR_STATUS && km_status_is_not_found(r->status))
@@ -71,29 +70,33 @@ static int get_namespace(const struct item *item, struct km_request *r, int err)
     return err;
 }
 
+int item_blame(const char *ns, struct km_request *r, int err)
+{
+    bool missing = err == KM_ERR_STATUS && km_status_is_not_found(r->status);
+    if (!missing || ns == NULL || strcmp(ns, "default") == 0)
+        return err;
+    return get_namespace(ns, r, err);
+}
+
 int item_get(const struct item *item, const char *sub, struct answer *a)
 {
     struct km_request *r = item_request();
     int err = km_rest_get(r, &cli.client, &item->what->resource, item->ns, item->name, sub, NULL);
     if (err != KM_OK)
         return err;
-    err = answer_call(a, r);
-    bool missing = err == KM_ERR_STATUS && km_status_is_not_found(r->status);
-    if (missing && item->ns != NULL && strcmp(item->ns, "default") != 0)
-        return get_namespace(item, r, err);
-    return err;
+    return item_blame(item->ns, r, answer_call(a, r));
 }
 
 /* ---- -f ---- */
 
-static bool choose_namespace(const struct input_object *o, const char **ns)
+static bool choose_namespace(const struct visit *v, const struct input_object *o, const char **ns)
 {
     if (!work.what.namespaced) {
         *ns = NULL;
         return true;
     }
     *ns = o->ns[0] != '\0' ? o->ns : cli.effective_ns;
-    bool enforced = cli.ns != NULL && cli.ns[0] != '\0';
+    bool enforced = cli.ns != NULL && cli.ns[0] != '\0' && !v->any_namespace;
     if (!enforced || strcmp(*ns, cli.ns) == 0)
         return true;
     errors_add_text("the namespace from the provided object \"%s\" does not match the namespace "
@@ -120,7 +123,7 @@ static void on_manifest(void *ctx, const struct input_object *o)
 {
     struct visit *v = ctx;
     struct item item = {.what = &work.what, .name = o->name, .manifest = o};
-    if (!find_kind(o) || !choose_namespace(o, &item.ns))
+    if (!find_kind(o) || !choose_namespace(v, o, &item.ns))
         return;
     v->count++;
     v->fn(&item);

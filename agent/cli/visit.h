@@ -77,6 +77,8 @@ const struct km_request *item_last_request(void);
 const struct km_status *item_last_status(void);
 /* GET, with the answer in *a (answer_begin was called). A missing namespace is told instead of the object, as kubectl does. */
 int item_get(const struct item *item, const char *sub, struct answer *a);
+/* What a GET of an object came to. When it is missing because its namespace is, r becomes the request that says so. */
+int item_blame(const char *ns, struct km_request *r, int err);
 /* False after an error "invalid resource name ..." was added. */
 bool item_name_ok(const char *name);
 
@@ -89,8 +91,7 @@ struct visit {
     const char *selector, *field_selector;
     /* Of the command. */
     bool validate;      /* see struct input */
-    bool all_is_needed; /* a type without name and selector is an error */
-    bool quiet_missing; /* a manifest's unknown kind ... */
+    bool any_namespace; /* -n need not be that of a manifest */
     void (*fn)(const struct item *item);
     /* Result. */
     unsigned count;

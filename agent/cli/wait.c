@@ -16,7 +16,7 @@ enum what { FOR_DELETE, FOR_CREATE, FOR_CONDITION, FOR_PATH };
 struct target_state {
     enum what what;
     char name[JSONPATH_BYTES]; /* of the condition; or the place as a pointer */
-    char value[256];          /* wanted; "" of a path: any */
+    char value[256];           /* wanted; "" of a path: any */
 };
 
 static struct visit visit;
