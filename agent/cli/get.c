@@ -12,12 +12,13 @@
 
 struct get_options get_options = {.chunk_size = 500, .server_print = true};
 struct km_request get_request;
+char get_sort_at[640];
 
 #define o get_options
 static const struct flag flags[] = {
     {"output", 'o', FLAG_TEXT, &o.output, "wide, name, json, yaml or jsonpath=TEMPLATE", NULL},
     VISIT_FLAGS(get_files),
-    {"sort-by", 0, FLAG_TEXT, &o.sort_by, "sort a table by a field: .metadata.name", NULL},
+    {"sort-by", 0, FLAG_TEXT, &o.sort_by, "sort tables and names by a field: .metadata.name", NULL},
     {"selector", 'l', FLAG_TEXT, &o.selector, "label selector: app=web,tier!=db,env in (a,b)",
      NULL},
     {"field-selector", 0, FLAG_TEXT, &o.field_selector, "field selector: metadata.name=a", NULL},
@@ -71,7 +72,7 @@ int get_fetch(const struct get_place *at, const char *accept, const char *token,
     struct km_options options = {.label_selector = o.selector,
                                  .field_selector = o.field_selector,
                                  .limit = o.chunk_size > 0 ? (uint32_t)o.chunk_size : 0,
-                                 .include_object = o.sort_at[0] != '\0' ? "Object" : NULL,
+                                 .include_object = get_sort_at[0] != '\0' ? "Object" : NULL,
                                  .continue_token = token};
     memset(&get_request, 0, sizeof get_request);
     if (at->name != NULL)
@@ -246,7 +247,7 @@ static int print_tables(const struct targets *targets, bool several)
         (void)resolve(&targets->items[i], &last, &at);
     }
     status |= table_end();
-    if (table_wrote() || o.ignore_not_found || status != 0)
+    if (o.form == GET_NAME || table_wrote() || o.ignore_not_found || status != 0)
         return status;
     if (all_namespaced)
         err_printf("No resources found in %s namespace.\n", cli.effective_ns);
@@ -372,9 +373,9 @@ static int choose_order(void)
     if (o.watch || o.watch_only)
         err_printf("warning: --watch%s requested, --sort-by will be ignored%s\n",
                    o.watch ? "" : "-only", o.watch ? " for watch events received" : "");
-    if (o.form != GET_TABLE && o.form != GET_WIDE)
-        return cli_usage_error("--sort-by is for tables, not for -o %.60s", o.output);
-    km_buf_init(&pointer, o.sort_at, sizeof o.sort_at);
+    if (get_prints_objects())
+        return cli_usage_error("--sort-by is for tables and names, not for -o %.60s", o.output);
+    km_buf_init(&pointer, get_sort_at, sizeof get_sort_at);
     km_buf_puts(&pointer, "/rows/*/object");
     if (jsonpath_pointer(km_slice_of(o.sort_by), &pointer) != KM_OK)
         return cli_usage_error("--sort-by=%.200s: only plain paths such as .metadata.name are "
@@ -447,8 +448,8 @@ static int run(const struct words *words)
         return 1;
     if (o.watch || o.watch_only)
         return watch(&targets, several);
-    return o.form == GET_TABLE || o.form == GET_WIDE ? print_tables(&targets, several)
-                                                     : print_objects(&targets);
+    bool table = o.form == GET_TABLE || o.form == GET_WIDE || get_sort_at[0] != '\0';
+    return table ? print_tables(&targets, several) : print_objects(&targets);
 }
 #undef o
 

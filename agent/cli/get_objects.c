@@ -6,6 +6,7 @@
 #include "jsonpath.h"
 #include "objects.h"
 #include "tree.h"
+#include "visit.h"
 
 static struct objects objects KM_POOL_STORAGE(cli_objects);
 static struct {
@@ -17,21 +18,9 @@ static struct {
 
 /* ---- one object ---- */
 
-static void lower(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
-    }
-}
-
 static int print_name(struct objects *o)
 {
-    const char *slash = strchr(o->meta.api_version, '/');
-    lower(o->meta.kind);
-    out_text(o->meta.kind);
-    if (slash != NULL)
-        out_printf(".%.*s", (int)(slash - o->meta.api_version), o->meta.api_version);
+    out_kind(o->meta.kind, group_of(o->meta.api_version));
     out_printf("/%s\n", o->meta.name[0] == '\0' ? "<unknown>" : o->meta.name);
     return KM_OK;
 }

@@ -14,11 +14,11 @@ struct get_options {
     int64_t chunk_size;
     struct flag_texts label_columns;
     enum get_form form;
-    const char *path;  /* of GET_JSONPATH: the template */
-    char sort_at[640]; /* where the key of --sort-by stands in a table; "" = no sorting */
+    const char *path; /* of GET_JSONPATH: the template */
 };
 extern struct get_options get_options;
 extern struct km_request get_request;
+extern char get_sort_at[640]; /* where the key of --sort-by stands in a table; "" = no sorting */
 
 /* What is asked for: a list (name NULL) or an object; ns NULL = all namespaces or none. */
 struct get_place {

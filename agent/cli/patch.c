@@ -38,6 +38,7 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     answer_begin(&work.after);
+    get_objects_begin(false);
     answer_show(&work.after);
     int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name,
                             o.subresource, work.type, work.body, &options);

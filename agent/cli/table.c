@@ -293,6 +293,8 @@ static uint16_t label_columns(void)
 void table_cell(struct km_slice text)
 {
     uint16_t i = table.cell++;
+    if (table.options.only_names && i != table.name_column)
+        return;
     if (i >= table.column_count ? table.extra_cells >= label_columns() : !table.shown[i])
         return;
     table.extra_cells = (uint16_t)(table.extra_cells + (i >= table.column_count));

@@ -8,6 +8,7 @@
 #define TABLE_EXTRA_COUNT (FLAG_TEXT_COUNT + 3)
 
 struct table_options {
+    bool only_names; /* the column of names and no header */
     bool wide, no_headers, with_namespace, with_event, show_labels;
     const struct flag_texts *label_columns;
     const char *kind_prefix; /* "pod/", NULL = none */

@@ -1,56 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of rows: quantities and numbers by value, texts with their numbers by value, what is missing first. */
+/* The order of rows: quantities and numbers by value, texts by their bytes, what is missing first. */
 #include <string.h>
 
 #include "kubemote/km_scalar.h"
 #include "table.h"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* The number's digits at *at without leading zeros; moves behind them. */
-static struct km_slice digits(struct km_slice s, size_t *at)
-{
-    while (*at < s.len && s.ptr[*at] == '0')
-        ++*at;
-    size_t from = *at;
-    while (*at < s.len && is_digit(s.ptr[*at]))
-        ++*at;
-    return (struct km_slice){s.ptr + from, *at - from};
-}
-
-static int compare_bytes(struct km_slice a, struct km_slice b)
-{
-    if (a.len != b.len)
-        return a.len < b.len ? -1 : 1;
-    return memcmp(a.ptr, b.ptr, a.len);
-}
-
-static int compare_natural(struct km_slice a, struct km_slice b)
-{
-    size_t i = 0, j = 0;
-    while (i < a.len && j < b.len) {
-        unsigned char x = (unsigned char)a.ptr[i], y = (unsigned char)b.ptr[j];
-        if (is_digit((char)x) != is_digit((char)y))
-            return is_digit((char)x) ? -1 : 1;
-        if (!is_digit((char)x)) {
-            if (x != y)
-                return x < y ? -1 : 1;
-            i++;
-            j++;
-            continue;
-        }
-        struct km_slice m = digits(a, &i), n = digits(b, &j);
-        int order = compare_bytes(m, n);
-        if (order == 0 && m.ptr - a.ptr != n.ptr - b.ptr)
-            order = m.ptr - a.ptr < n.ptr - b.ptr ? -1 : 1;
-        if (order != 0)
-            return order;
-    }
-    return a.len < b.len ? -1 : a.len > b.len;
-}
 
 static struct km_slice inside(struct km_slice raw)
 {
@@ -67,7 +20,8 @@ static int compare_keys(struct km_slice a, struct km_slice b)
     b = inside(b);
     if (km_quantity_read(a, &x) == KM_OK && km_quantity_read(b, &y) == KM_OK)
         return km_quantity_compare(&x, &y);
-    return compare_natural(a, b);
+    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
 struct rows {

@@ -390,25 +390,29 @@ int output_check(const char *output)
     return KM_ERR_CONFIG;
 }
 
-static void out_lower(const char *text)
+struct km_slice group_of(const char *api_version)
 {
-    for (; *text != '\0'; text++) {
-        char c = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
+    const char *slash = strchr(api_version, '/');
+    return (struct km_slice){api_version, slash == NULL ? 0 : (size_t)(slash - api_version)};
+}
+
+void out_kind(const char *kind, struct km_slice group)
+{
+    for (; *kind != '\0'; kind++) {
+        char c = *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind;
         out_bytes(&c, 1);
     }
+    if (group.len > 0)
+        out_text(".");
+    out_slice(group);
 }
 
 void print_done(const struct answer *a, const char *operation, enum dry_run dry_run)
 {
     static const char *const suffixes[] = {"", " (server dry run)", " (dry run)"};
-    const char *slash = strchr(a->api_version, '/');
     if (get_prints_objects())
         return;
-    out_lower(a->kind);
-    if (slash != NULL) {
-        out_text(".");
-        out_slice((struct km_slice){a->api_version, (size_t)(slash - a->api_version)});
-    }
+    out_kind(a->kind, group_of(a->api_version));
     out_text("/");
     out_text(a->name);
     if (get_options.form != GET_NAME) {

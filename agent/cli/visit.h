@@ -31,6 +31,9 @@ struct answer {
 void answer_begin(struct answer *a);
 /* Feeds more of it; for requests that are not sent by answer_call. */
 int answer_feed(struct answer *a, struct km_slice bytes);
+/* The path in the object; NULL: the walk is not in it. A number as it stands, -1 when it is none. */
+const char *answer_place(const struct answer *a);
+int64_t answer_number(const char *text);
 /* The key that the walk is at, decoded: of a label, whose path may be cut. */
 const char *answer_key(const struct answer *a);
 /* Behind answer_begin: the object is printed as well, when -o asks for objects. */
@@ -129,6 +132,10 @@ int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault);
      "unchanged"}
 /* -o: NULL, or "name"; another is an error. */
 int output_check(const char *output);
+/* "deployment.apps": the kind in small letters with its group. */
+void out_kind(const char *kind, struct km_slice group);
+/* The group of an apiVersion. */
+struct km_slice group_of(const char *api_version);
 /* "pod/a OPERATION (server dry run)", or the name alone with -o name; nothing when the object itself was printed. */
 void print_done(const struct answer *a, const char *operation, enum dry_run dry_run);
 

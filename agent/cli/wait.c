@@ -56,11 +56,6 @@ static struct {
 
 /* ---- what an object says ---- */
 
-static const char *place_in_object(const struct answer *a)
-{
-    return a->below == NULL ? a->walk.path : km_json_walk_below(&a->walk, a->below);
-}
-
 static bool at(const struct answer *a, const char *pattern)
 {
     char whole[JSONPATH_BYTES + 16];
@@ -69,14 +64,6 @@ static bool at(const struct answer *a, const char *pattern)
     km_buf_puts(&text, a->below == NULL ? "" : a->below);
     km_buf_puts(&text, pattern);
     return !text.overflow && km_json_walk_at(&a->walk, whole);
-}
-
-static int64_t number(const char *text)
-{
-    uint64_t value;
-    return km_slice_to_u64(km_slice_of(text), &value) == KM_OK && value <= INT64_MAX
-               ? (int64_t)value
-               : -1;
 }
 
 static void begin_look(void)
@@ -93,16 +80,16 @@ static void take_condition(struct answer *a, const char *text, bool is_text)
     else if (is_text && at(a, "/status/conditions/*/status"))
         (void)km_slice_copy(km_slice_of(text), l->status, sizeof l->status);
     else if (at(a, "/status/conditions/*/observedGeneration"))
-        l->observed = number(text);
+        l->observed = answer_number(text);
     else if (at(a, "/status/observedGeneration"))
-        l->status_observed = number(text);
+        l->status_observed = answer_number(text);
 }
 
 static void on_value(struct answer *a, const char *path, const char *text, bool is_text)
 {
     struct look *l = &work.look;
     (void)path;
-    if (place_in_object(a) == NULL)
+    if (answer_place(a) == NULL)
         return;
     if (work.wait->what == FOR_CONDITION) {
         take_condition(a, text, is_text);
@@ -229,23 +216,10 @@ static int wait_one(const struct item *item)
     }
 }
 
-static void put_lower(struct km_buf *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        km_buf_putc(out, *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text);
-}
-
 static void print_met(const struct item *item)
 {
-    char line[800];
-    struct km_buf out;
-    km_buf_init(&out, line, sizeof line);
-    put_lower(&out, item->what->kind);
-    if (item->what->group[0] != '\0')
-        km_buf_printf(&out, ".%s", item->what->group);
-    km_buf_printf(&out, "/%s%s\n", item->name,
-                  output == NULL || output[0] == '\0' ? " condition met" : "");
-    out_text(line);
+    out_kind(item->what->kind, km_slice_of(item->what->group));
+    out_printf("/%s%s\n", item->name, output == NULL || output[0] == '\0' ? " condition met" : "");
     out_flush();
 }
 

@@ -116,13 +116,35 @@ static void check_json(struct km_slice text)
     check(is_json(capture_end(printed)));
 }
 
-/* YAML or JSON as sorted JSON; of equal names the last one stays. False: it can't be read. */
+/* Whether a name stands twice in an object: YAML keeps the last one. */
+static bool has_twins(struct km_slice text)
+{
+    struct tree_members members = tree_take(text, tree_compare);
+    bool twins = !members.sorted;
+    for (size_t i = 0; i < members.count && !twins; i++) {
+        struct tree_member m = members.items[i];
+        struct km_slice value = tree_value(text, m.value);
+        twins = (value.ptr[0] == '{' || value.ptr[0] == '[') && has_twins(value);
+        if (i > 0)
+            twins = twins || tree_compare(tree_name(text, members.items[i - 1].name),
+                                          tree_name(text, m.name)) == 0;
+    }
+    tree_drop(&members);
+    for (size_t at = 1; text.ptr[0] == '[' && at + 1 < text.len && !twins;) {
+        struct km_slice value = tree_value(text, at);
+        twins = (value.ptr[0] == '{' || value.ptr[0] == '[') && has_twins(value);
+        at += value.len + 1;
+    }
+    return twins;
+}
+
+/* YAML or JSON as sorted JSON. False: it can't be read. */
 static bool read_back(struct km_slice text, char out[PRINTED_BYTES], struct km_slice *line)
 {
     static char document[PRINTED_BYTES], anchors[4096];
     static struct km_manifest_member members[8192];
-    const struct km_manifest_work memory = {document, sizeof document, anchors, sizeof anchors,
-                                            members,  8192};
+    const struct km_manifest_work memory = {document,       sizeof document, anchors,
+                                            sizeof anchors, members,         8192};
     struct km_manifest manifest;
     struct km_fault fault = {0};
     struct km_slice json;
@@ -140,7 +162,7 @@ static void check_yaml(struct km_slice text)
     capture_begin();
     int err = tree_yaml(text, 0, true);
     struct km_slice yaml = capture_end(printed);
-    if (err == KM_OK && !has_odd_number(text) && read_back(text, kept, &want) &&
+    if (err == KM_OK && !has_odd_number(text) && !has_twins(text) && read_back(text, kept, &want) &&
         read_back(yaml, again, &got))
         check(km_slice_eq(got, want));
 }

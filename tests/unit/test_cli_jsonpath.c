@@ -147,12 +147,11 @@ static void rows_are_sorted_as_kubectl_compares(void **state)
                                "b\n\"1k\"\x01"
                                "a\n"),
                         "abc");
-    assert_string_equal(sorted("\"pod-10\"\x01"
-                               "c\n\"pod-9\"\x01"
-                               "b\n\"pod-009\"\x01"
-                               "z\n\"pod\"\x01"
+    assert_string_equal(sorted("\"pod-9\"\x01"
+                               "c\n\"pod-10\"\x01"
+                               "b\n\"pod\"\x01"
                                "a\n"),
-                        "abzc");
+                        "abc");
     assert_string_equal(sorted("\"b\"\x01"
                                "1\n\"a\"\x01"
                                "2\n\"b\"\x01"

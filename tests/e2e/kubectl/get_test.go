@@ -124,7 +124,7 @@ func TestSortBy(t *testing.T) {
 		{args: "get clusterroles --sort-by=.metadata.uid"},
 		{args: "get clusterroles --sort-by=.metadata.name -L kubernetes.io/bootstrapping"},
 		{args: "get svc -A --sort-by=.spec.ports[0].port"},
-		{args: "get flowschemas --sort-by=.spec.matchingPrecedence -o name", differs: "--sort-by is for tables only"},
+		{args: "get flowschemas --sort-by=.spec.matchingPrecedence -o name"},
 		{args: "get ns nosuch --sort-by=.metadata.name"},
 		{args: "get pods -n nowhere --sort-by=.metadata.name"},
 	})
