@@ -483,7 +483,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance client trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip run run-test test
+.PHONY: conformance client trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig request; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -553,6 +553,7 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 	@$(build_shipping) $(MAKE) -s -j2 $(SHIPPING:%=build/%/bench/bare) && $(MAKE) -s cluster-program
 	@GO=$(GO) tests/bench/run.sh
 	@GO=$(GO) tests/bench/queue/run.sh
+	@$(MAKE) -s bench-cli
 
 bench-queue: ## The work queue's operations per second beside client-go's
 	@$(TOOLS)/need.sh go
@@ -562,6 +563,13 @@ bench-trip: build/linux/kubemote ## An event on the wire to the status patch tha
 	@$(TOOLS)/need.sh go
 	@$(MAKE) -s cluster-program
 	@GO=$(GO) BENCH_TRIP=1 tests/bench/run.sh
+
+# 10,000 pods and 30,000 namespaces on a real control plane: BENCH_PLANE=1. Else a server that answers from memory.
+bench-cli: ## Long lists: the command line beside kubectl, time and memory (BENCH_PLANE=1: from a real control plane)
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s -j2 BOARD=linux-cli all && $(MAKE) -s cluster-program && mkdir -p build/bench
+	@cd tests/bench && $(GO) build -buildvcs=false -o $(CURDIR)/build/bench/bench-cli ./cli
+	@build/bench/bench-cli -root . $(if $(BENCH_PLANE),-plane) $(if $(filter-out 0,$(BENCH_QUICK)),-runs 2)
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build

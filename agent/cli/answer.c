@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "get_priv.h"
 #include "visit.h"
 
 static char raw[CONFIG_KM_CLI_ROW_BYTES] KM_POOL_STORAGE(cli_answer_raw);
@@ -10,7 +11,7 @@ static char key[CONFIG_KM_JSON_KEY_BYTES + 1];
 #define HASH_START 14695981039346656037u
 #define HASH_FACTOR 1099511628211u
 
-static int64_t to_number(const char *digits)
+int64_t answer_number(const char *digits)
 {
     uint64_t value;
     bool ok = km_slice_to_u64(km_slice_of(digits), &value) == KM_OK && value <= INT64_MAX;
@@ -37,20 +38,19 @@ static void take_member(struct answer *a, const char *path)
             (void)km_slice_copy(km_slice_of(text), members[i].out, members[i].size);
     }
     if (strcmp(path, "/metadata/generation") == 0)
-        a->generation = to_number(text);
+        a->generation = answer_number(text);
     else if (strcmp(path, "/metadata/deletionTimestamp") == 0)
         a->deleting = true;
 }
 
-/* The path in the object; NULL: this is not in it. */
-static const char *place(const struct answer *a)
+const char *answer_place(const struct answer *a)
 {
     return a->below == NULL ? a->walk.path : km_json_walk_below(&a->walk, a->below);
 }
 
 static void take_value(struct answer *a)
 {
-    const char *path = place(a);
+    const char *path = answer_place(a);
     struct km_slice value = km_buf_slice(&a->value);
     bool is_text = value.len > 0 && value.ptr[0] == '"';
     if (is_text)
@@ -119,7 +119,21 @@ int answer_feed(struct answer *a, struct km_slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++)
         a->hash = (a->hash ^ (unsigned char)bytes.ptr[i]) * HASH_FACTOR;
-    return km_json_walk_feed(&a->walk, bytes);
+    int err = km_json_walk_feed(&a->walk, bytes);
+    return err == KM_OK && a->show ? get_object_feed(bytes) : err;
+}
+
+void answer_show(struct answer *a)
+{
+    a->show = get_prints_objects();
+    if (a->show)
+        get_object_begin();
+}
+
+int answer_end(struct answer *a)
+{
+    int err = km_json_walk_end(&a->walk);
+    return err == KM_OK && a->show ? get_object_end() : err;
 }
 
 static int on_bytes(struct km_request *r, struct km_slice bytes)
@@ -132,5 +146,5 @@ int answer_call(struct answer *a, struct km_request *r)
     r->on_bytes = on_bytes;
     r->ctx = a;
     int err = cli_call(r);
-    return err == KM_OK ? km_json_walk_end(&a->walk) : err;
+    return err == KM_OK ? answer_end(a) : err;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "get_priv.h"
+#include "jsonpath.h"
 #include "manifests.h"
 
 static struct manifest_flags f = {.field_manager = "kubectl"};
@@ -19,12 +21,13 @@ static const struct flag flags[] = {
     {"validate", 0, FLAG_MAYBE, &f.validate, "strict, warn or ignore: unknown fields", "strict"},
     {"field-manager", 0, FLAG_TEXT, &f.field_manager, "name of the manager of these fields", NULL},
     {"subresource", 0, FLAG_TEXT, &subresource, "status or scale", NULL},
-    {"output", 'o', FLAG_TEXT, &f.output, "name", NULL},
+    GET_OUTPUT_FLAGS,
     DRY_RUN_FLAG(f.dry_run_text),
     {0},
 };
 
 static struct answer answer KM_POOL_STORAGE(cli_apply);
+static unsigned seen, applied;
 
 static const char conflict_help[] =
     "\nPlease review the fields above--they currently have other managers. Here\n"
@@ -61,6 +64,7 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     answer_begin(&answer);
+    answer_show(&answer);
     int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name,
                             subresource, KM_TYPE_APPLY, manifest_body(item), &options);
     return err == KM_OK ? answer_call(&answer, r) : err;
@@ -90,11 +94,29 @@ static void on_item(const struct item *item)
         return;
     }
     warn_if_deleting(item);
-    print_done(&answer, "serverside-applied", f.dry_run, f.output);
+    applied++;
+    print_done(&answer, "serverside-applied", f.dry_run);
+}
+
+static void look(const struct item *item)
+{
+    seen += manifest_selected(&f, item);
+}
+
+/* Several objects are printed as a List, which begins before the first of them. */
+static int begin_objects(const struct words *words, bool *many)
+{
+    *many = get_prints_objects() && (!visit_look(&f.visit, words, look) || seen > 1);
+    if (get_options.form == GET_JSONPATH && jsonpath_check(get_options.path, *many) != 0)
+        return 1;
+    get_objects_of_struct();
+    get_objects_begin(*many);
+    return 0;
 }
 
 static int run(const struct words *words)
 {
+    bool many;
     if (words->count > 0)
         return cli_usage_error(
             "Unexpected args: [%s]\nSee 'kubemote apply -h' for help and examples",
@@ -111,8 +133,12 @@ static int run(const struct words *words)
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
+    if (begin_objects(words, &many) != 0)
+        return 1;
     f.visit.fn = on_item;
     err = visit_all(&f.visit, words);
+    if (many && applied > 0)
+        get_objects_end();
     if (err == KM_OK && f.visit.count == 0 && !errors_any())
         errors_add_text("no objects passed to apply");
     return errors_finish(true);

@@ -34,7 +34,9 @@ static void print_run_help(void)
     out_text(
         "Join the cluster as a Node and stay. SIGTERM and SIGINT end it: writes under way are\n"
         "finished, exit status 0.\n\n"
-        "Usage:\n  kubemote run [flags]\n\nFlags:\n");
+        "Usage:\n  kubemote run [flags]\n\n"
+        "Examples:\n  kubemote run --node-name gateway-17 --kubeconfig /etc/kubemote/kubeconfig\n\n"
+        "Flags:\n");
     run_flags_print();
     out_flush();
 }
@@ -225,13 +227,10 @@ static bool is_family(const char *name)
 static int print_family(const char *name)
 {
     size_t len = strlen(name);
-    out_printf("Usage:\n  kubemote %s COMMAND [flags]\n\nCommands:\n", name);
+    out_printf("Usage:\n  kubemote %s COMMAND [flags]\n", name);
     for (const struct command *const *c = cli_commands; *c != NULL; c++) {
-        if (strncmp((*c)->name, name, len) != 0 || (*c)->name[len] != ' ')
-            continue;
-        out_printf("  %s", (*c)->name);
-        out_pad(strlen((*c)->name), 24);
-        out_printf("%s\n", (*c)->summary);
+        if (strncmp((*c)->name, name, len) == 0 && (*c)->name[len] == ' ')
+            out_printf("\n%s: %s\n\n%s", (*c)->name, (*c)->summary, (*c)->usage);
     }
     out_flush();
     return 0;

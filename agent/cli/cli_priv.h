@@ -63,6 +63,9 @@ bool out_went(void);
 void err_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a text of any length. */
 void err_text(const char *text);
+/* What a person at a terminal waits for, on one line of standard error, and its end. Nothing on a pipe. */
+void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void progress_end(void);
 /* Spaces until a column is `width` wide; widths count characters, not bytes. */
 void out_pad(size_t used, size_t width);
 size_t text_width(struct km_slice text);

@@ -3,6 +3,7 @@
 
 #include "cli_status.h"
 #include "fail_generic.h"
+#include "kubemote/km_log_sink.h"
 #include "kubemote/km_scalar.h"
 
 struct cli cli KM_POOL_STORAGE(cli);
@@ -29,7 +30,7 @@ const struct flag cli_global_flags[] = {
     {"cache-dir", 0, FLAG_TEXT, &cli.cache_dir, "folder of the discovery cache", NULL},
     {"qps", 0, FLAG_INT, &cli.qps, "requests a second", NULL},
     {"burst", 0, FLAG_INT, &cli.burst, "requests at once", NULL},
-    {"v", 'v', FLAG_INT, &cli.verbosity, "verbosity of the log on standard error", NULL},
+    {"v", 'v', FLAG_INT, &cli.verbosity, "log on standard error: 6 tells each request", NULL},
     {0},
 };
 
@@ -94,6 +95,8 @@ int cli_connect(void)
         err = km_client_tls(cli.env->kubeconfig, &cli.fault);
     if (err != KM_OK)
         return err;
+    if (cli.verbosity > 0)
+        km_log_text_init(2, (int)cli.verbosity);
     km_loop_init(cli.env->loop);
     err = km_client_init(&cli.client, cli.env->kubeconfig, cli.env->loop, &cli.fault);
     if (err == KM_OK)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "get_priv.h"
 #include "manifests.h"
 
 static struct manifest_flags f = {.field_manager = "kubectl-create"};
@@ -12,13 +13,25 @@ static const struct flag flags[] = {
      NULL},
     {"validate", 0, FLAG_MAYBE, &f.validate, "strict, warn or ignore: unknown fields", "strict"},
     {"field-manager", 0, FLAG_TEXT, &f.field_manager, "name of the manager of these fields", NULL},
-    {"output", 'o', FLAG_TEXT, &f.output, "name", NULL},
+    GET_OUTPUT_FLAGS,
     DRY_RUN_FLAG(f.dry_run_text),
     {0},
 };
 
 static struct answer answer KM_POOL_STORAGE(cli_create);
 static unsigned created;
+
+static void print_manifest(const struct item *item)
+{
+    int err = answer_feed(&answer, manifest_body(item));
+    if (err == KM_OK)
+        err = answer_end(&answer);
+    if (err != KM_OK)
+        errors_add(err, NULL, "creating", item->manifest->source);
+    else
+        print_done(&answer, "created", f.dry_run);
+    created++;
+}
 
 static void on_item(const struct item *item)
 {
@@ -31,6 +44,11 @@ static void on_item(const struct item *item)
     if (!manifest_selected(&f, item))
         return;
     answer_begin(&answer);
+    answer_show(&answer);
+    if (f.dry_run == DRY_RUN_CLIENT) {
+        print_manifest(item);
+        return;
+    }
     int err = km_rest_create(r, &cli.client, &item->what->resource, item->ns, NULL, NULL,
                              manifest_body(item), &options);
     if (err == KM_OK)
@@ -40,7 +58,7 @@ static void on_item(const struct item *item)
         return;
     }
     created++;
-    print_done(&answer, "created", f.dry_run, f.output);
+    print_done(&answer, "created", f.dry_run);
 }
 
 static int run(const struct words *words)
@@ -53,9 +71,6 @@ static int run(const struct words *words)
             words_text(words));
     if (manifest_flags_check(&f) != KM_OK)
         return 1;
-    if (f.dry_run == DRY_RUN_CLIENT)
-        return cli_usage_error("--dry-run=client is not supported (did you mean --dry-run=server "
-                               "instead?)");
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
@@ -70,7 +85,8 @@ const struct command cmd_create = {
     .name = "create",
     .summary = "Create objects from files or standard input",
     .usage = "Usage:\n  kubemote create -f FILE [flags]\n\n"
-             "Examples:\n  kubemote create -f app.yaml\n  cat job.json | kubemote create -f -\n",
+             "Examples:\n  kubemote create -f app.yaml\n  kubemote create -f app.yaml -o "
+             "jsonpath={.metadata.uid}\n  cat job.json | kubemote create -f -\n",
     .flags = flags,
     .run = run,
 };

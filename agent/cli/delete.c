@@ -142,26 +142,15 @@ static void remember(const struct item *item)
 
 /* ---- deleting ---- */
 
-static void put_lower(struct km_buf *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        km_buf_putc(out, *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text);
-}
-
 static void print_deleted(const struct item *item)
 {
     static const char *const suffixes[] = {"", " (server dry run)", " (dry run)"};
-    char kind[400];
-    struct km_buf out;
-    km_buf_init(&out, kind, sizeof kind);
-    put_lower(&out, item->what->kind);
-    if (item->what->group[0] != '\0')
-        km_buf_printf(&out, ".%s", item->what->group);
+    out_kind(item->what->kind, km_slice_of(item->what->group));
     if (o.output != NULL && o.output[0] != '\0') {
-        out_printf("%s/%s\n", kind, item->name);
+        out_printf("/%s\n", item->name);
         return;
     }
-    out_printf("%s \"%s\" %s", kind, item->name, o.grace == 0 ? "force deleted" : "deleted");
+    out_printf(" \"%s\" %s", item->name, o.grace == 0 ? "force deleted" : "deleted");
     if (item->ns != NULL)
         out_printf(" from %s namespace", item->ns);
     out_printf("%s\n", suffixes[work.dry_run]);

@@ -96,6 +96,12 @@ bool errors_any(void)
     return errors.objects.count + errors.input.count > 0;
 }
 
+void errors_forget(void)
+{
+    errors.objects.len = errors.input.len = 0;
+    errors.objects.count = errors.input.count = 0;
+}
+
 static void print_input(void)
 {
     const struct lines *lines = &errors.input;

@@ -15,6 +15,7 @@ void errors_add_text(const char *format, ...) __attribute__((format(printf, 1, 2
 /* An error of the input. */
 void errors_add_input(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool errors_any(void);
+void errors_forget(void);
 /* Prints them and returns the exit status. input_first: those of the input before those of objects. */
 int errors_finish(bool input_first);
 

@@ -177,7 +177,7 @@ void flags_print(const struct flag *table)
         else
             km_buf_printf(&text, "      --%s", f->name);
         out_text(left);
-        out_pad(text.len, 32);
-        out_printf("%s\n", f->help);
+        out_pad(text.len, 31);
+        out_printf(" %s\n", f->help);
     }
 }

@@ -104,7 +104,9 @@ int follow_item(struct follow *f, const struct item *item, const char *rv)
     r->on_bytes = on_bytes;
     r->ctx = f;
     status_forget();
+    progress("waiting for %s/%s", item->what->plural, item->name);
     err = km_call(r, &cli.watch_lane);
+    progress_end();
     if (f->done)
         return KM_OK;
     return err == KM_OK || err == KM_ERR_TRUNCATED || err == KM_ERR_RESET ? KM_EOF : err;

@@ -5,14 +5,20 @@
 #include "commands.h"
 #include "cli_status.h"
 #include "get_priv.h"
+#include "jsonpath.h"
+#include "kubemote/km_port.h"
 #include "table.h"
+#include "visit.h"
 
 struct get_options get_options = {.chunk_size = 500, .server_print = true};
 struct km_request get_request;
+char get_sort_at[640];
 
 #define o get_options
 static const struct flag flags[] = {
-    {"output", 'o', FLAG_TEXT, &o.output, "wide, name, json or yaml", NULL},
+    {"output", 'o', FLAG_TEXT, &o.output, "wide, name, json, yaml or jsonpath=TEMPLATE", NULL},
+    VISIT_FLAGS(get_files),
+    {"sort-by", 0, FLAG_TEXT, &o.sort_by, "sort tables and names by a field: .metadata.name", NULL},
     {"selector", 'l', FLAG_TEXT, &o.selector, "label selector: app=web,tier!=db,env in (a,b)",
      NULL},
     {"field-selector", 0, FLAG_TEXT, &o.field_selector, "field selector: metadata.name=a", NULL},
@@ -39,13 +45,24 @@ static const struct flag flags[] = {
 
 /* ---- requests ---- */
 
+static int (*reader)(struct km_request *r, struct km_slice bytes);
+
+/* What start-up and the handshake ran is not needed while a list streams through. */
+static int on_first_bytes(struct km_request *r, struct km_slice bytes)
+{
+    km_port_trim();
+    r->on_bytes = reader;
+    return reader(r, bytes);
+}
+
 static int send(int err, const char *accept,
                 int (*on_bytes)(struct km_request *r, struct km_slice bytes))
 {
     if (err != KM_OK)
         return err;
     get_request.accept = accept;
-    get_request.on_bytes = on_bytes;
+    get_request.on_bytes = on_first_bytes;
+    reader = on_bytes;
     return cli_call(&get_request);
 }
 
@@ -55,6 +72,7 @@ int get_fetch(const struct get_place *at, const char *accept, const char *token,
     struct km_options options = {.label_selector = o.selector,
                                  .field_selector = o.field_selector,
                                  .limit = o.chunk_size > 0 ? (uint32_t)o.chunk_size : 0,
+                                 .include_object = get_sort_at[0] != '\0' ? "Object" : NULL,
                                  .continue_token = token};
     memset(&get_request, 0, sizeof get_request);
     if (at->name != NULL)
@@ -125,6 +143,8 @@ int get_fail(const struct get_place *at, int err)
         return cli_fail(err, &get_request);
     if (o.ignore_not_found && strcmp(get_request.status->reason, "NotFound") == 0)
         return 0;
+    if (at->name != NULL)
+        err = item_blame(at->ns, &get_request, err);
     static char text[4096];
     struct km_buf out;
     bool table = o.form == GET_TABLE || o.form == GET_WIDE;
@@ -138,25 +158,15 @@ int get_fail(const struct get_place *at, int err)
 
 /* ---- progress ---- */
 
-static bool progress_shown;
-
 void get_progress(uint64_t count, int64_t remaining)
 {
-    if (!cli.env->terminal || out_went())
+    if (out_went())
         return;
-    progress_shown = true;
     if (remaining >= 0)
-        err_printf("\r%llu of %llu", (unsigned long long)count,
-                   (unsigned long long)(count + (uint64_t)remaining));
+        progress("%llu of %llu", (unsigned long long)count,
+                 (unsigned long long)(count + (uint64_t)remaining));
     else
-        err_printf("\r%llu", (unsigned long long)count);
-}
-
-void get_progress_end(void)
-{
-    if (progress_shown)
-        err_printf("\r\033[K");
-    progress_shown = false;
+        progress("%llu", (unsigned long long)count);
 }
 
 /* ---- what is asked for ---- */
@@ -236,8 +246,8 @@ static int print_tables(const struct targets *targets, bool several)
         status |= get_table(&at);
         (void)resolve(&targets->items[i], &last, &at);
     }
-    table_flush();
-    if (table_wrote() || o.ignore_not_found || status != 0)
+    status |= table_end();
+    if (o.form == GET_NAME || table_wrote() || o.ignore_not_found || status != 0)
         return status;
     if (all_namespaced)
         err_printf("No resources found in %s namespace.\n", cli.effective_ns);
@@ -252,6 +262,8 @@ static int print_objects(const struct targets *targets)
     struct get_place at;
     int status = 0;
     bool many = targets->count != 1 || targets->items[0].name == NULL;
+    if (o.form == GET_JSONPATH && jsonpath_check(o.path, many) != 0)
+        return 1;
     get_objects_begin(many);
     for (uint16_t i = 0; i < targets->count; i++) {
         (void)resolve(&targets->items[i], &what, &at);
@@ -270,6 +282,8 @@ static int watch(const struct targets *targets, bool several)
     if (several || targets->count != 1)
         return cli_usage_error("you may only specify a single resource type");
     (void)resolve(&targets->items[0], &what, &at);
+    if (o.form == GET_JSONPATH && jsonpath_check(o.path, false) != 0)
+        return 1;
     if (table)
         get_table_begin(&what, false);
     else
@@ -323,25 +337,52 @@ static int get_raw(const struct words *words)
 
 /* ---- the command ---- */
 
-static int choose_form(void)
+int get_choose_form(bool tables)
 {
-    static const struct {
-        const char *name;
-        enum get_form form;
-    } forms[] = {{"", GET_TABLE},
-                 {"wide", GET_WIDE},
-                 {"name", GET_NAME},
-                 {"json", GET_JSON},
-                 {"yaml", GET_YAML}};
+    static const char *const forms[] = {"", "wide", "name", "json", "yaml"};
+    const char *output = o.output != NULL ? o.output : "";
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        o.form = forms[i].form;
-        if (strcmp(o.output != NULL ? o.output : "", forms[i].name) == 0)
+        if (strcmp(output, forms[i]) == 0 && (tables || i != GET_WIDE)) {
+            o.form = (enum get_form)i;
             return 0;
+        }
     }
+    o.form = GET_JSONPATH;
+    o.path = output + 9;
+    if (strcmp(output, "jsonpath") == 0 || strcmp(output, "jsonpath=") == 0)
+        return cli_usage_error("template format specified but no template given");
+    if (strncmp(output, "jsonpath=", 9) == 0)
+        return tables ? 0 : jsonpath_check(o.path, false);
     return cli_usage_error(
         "unable to match a printer suitable for the output format \"%.60s\", allowed "
-        "formats are: json,name,wide,yaml",
-        o.output);
+        "formats are: json,jsonpath,name,%syaml",
+        output, tables ? "wide," : "");
+}
+
+bool get_prints_objects(void)
+{
+    return o.form >= GET_JSON;
+}
+
+/* kubectl sorts the whole list, so it asks for it in one piece. */
+static int choose_order(void)
+{
+    struct km_buf pointer;
+    if (o.sort_by == NULL || o.sort_by[0] == '\0')
+        return 0;
+    if (o.watch || o.watch_only)
+        err_printf("warning: --watch%s requested, --sort-by will be ignored%s\n",
+                   o.watch ? "" : "-only", o.watch ? " for watch events received" : "");
+    if (get_prints_objects())
+        return cli_usage_error("--sort-by is for tables and names, not for -o %.60s", o.output);
+    km_buf_init(&pointer, get_sort_at, sizeof get_sort_at);
+    km_buf_puts(&pointer, "/rows/*/object");
+    if (jsonpath_pointer(km_slice_of(o.sort_by), &pointer) != KM_OK)
+        return cli_usage_error("--sort-by=%.200s: only plain paths such as .metadata.name are "
+                               "supported",
+                               o.sort_by);
+    o.chunk_size = 0;
+    return 0;
 }
 
 static int check_alone(void)
@@ -383,7 +424,8 @@ static int run(const struct words *words)
     bool several;
     if (o.raw != NULL)
         return get_raw(words);
-    if (words->count == 0 && !o.watch && !o.watch_only) {
+    bool files = get_files.files.count > 0;
+    if (words->count == 0 && !files && !o.watch && !o.watch_only) {
         err_printf(
             "You must specify the type of resource to get. Use \"kubemote api-resources\" for a "
             "complete list of supported resources.\n\n");
@@ -391,11 +433,14 @@ static int run(const struct words *words)
             "Required resource not specified.\nSee 'kubemote get -h' for help and "
             "examples");
     }
-    if (choose_form() != 0 || check_alone() != 0 || split_label_columns() != 0)
+    if (get_choose_form(true) != 0 || check_alone() != 0 || choose_order() != 0 ||
+        split_label_columns() != 0)
         return 1;
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
+    if (files)
+        return get_from_files(words);
     if (targets_parse(words, &targets, &cli.fault) != KM_OK ||
         targets_expand(&targets, &cli.fault) != KM_OK)
         return cli_fail(KM_ERR_CONFIG, NULL);
@@ -403,8 +448,8 @@ static int run(const struct words *words)
         return 1;
     if (o.watch || o.watch_only)
         return watch(&targets, several);
-    return o.form == GET_TABLE || o.form == GET_WIDE ? print_tables(&targets, several)
-                                                     : print_objects(&targets);
+    bool table = o.form == GET_TABLE || o.form == GET_WIDE || get_sort_at[0] != '\0';
+    return table ? print_tables(&targets, several) : print_objects(&targets);
 }
 #undef o
 
@@ -420,6 +465,9 @@ const struct command cmd_get = {
              "  kubemote get pod web-0 -o yaml             # all of an object\n"
              "  kubemote get all                           # the usual types\n"
              "  kubemote get pods -w                       # and every change from now on\n"
+             "  kubemote get -f app.yaml                   # what a file names\n"
+             "  kubemote get events --sort-by=.metadata.creationTimestamp\n"
+             "  kubemote get ns -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'\n"
              "  kubemote get --raw /readyz?verbose         # what the server says at a path\n",
     .flags = flags,
     .run = run,

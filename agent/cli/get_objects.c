@@ -3,33 +3,24 @@
 #include <string.h>
 
 #include "get_priv.h"
+#include "jsonpath.h"
 #include "objects.h"
 #include "tree.h"
+#include "visit.h"
 
 static struct objects objects KM_POOL_STORAGE(cli_objects);
 static struct {
     bool many, begun, hide, watching;
+    bool struct_list; /* as apply prints its list: of a struct, not of a map */
     uint64_t printed;
     int failure; /* the first one */
 } state;
 
 /* ---- one object ---- */
 
-static void lower(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
-    }
-}
-
 static int print_name(struct objects *o)
 {
-    const char *slash = strchr(o->meta.api_version, '/');
-    lower(o->meta.kind);
-    out_text(o->meta.kind);
-    if (slash != NULL)
-        out_printf(".%.*s", (int)(slash - o->meta.api_version), o->meta.api_version);
+    out_kind(o->meta.kind, group_of(o->meta.api_version));
     out_printf("/%s\n", o->meta.name[0] == '\0' ? "<unknown>" : o->meta.name);
     return KM_OK;
 }
@@ -39,7 +30,12 @@ static void begin_list(void)
     if (state.begun || !state.many)
         return;
     state.begun = true;
-    if (get_options.form == GET_JSON)
+    if (get_options.form == GET_JSONPATH)
+        jsonpath_list_begin(get_options.path);
+    else if (get_options.form == GET_JSON && state.struct_list)
+        out_text("{\n    \"kind\": \"List\",\n    \"apiVersion\": \"v1\",\n    \"metadata\": {},\n"
+                 "    \"items\": [");
+    else if (get_options.form == GET_JSON)
         out_text("{\n    \"apiVersion\": \"v1\",\n    \"items\": [");
     else
         out_text("apiVersion: v1\nitems:");
@@ -78,6 +74,11 @@ static int print_object(struct objects *o, struct km_slice text)
 {
     if (get_options.form == GET_NAME)
         return print_name(o);
+    if (get_options.form == GET_JSONPATH) {
+        begin_list();
+        state.many ? jsonpath_list_item(text) : jsonpath_print(get_options.path, text);
+        return KM_OK;
+    }
     if (get_options.watch_events)
         return print_event_line(o, text);
     lead();
@@ -134,12 +135,18 @@ static int on_bytes(struct km_request *r, struct km_slice bytes)
 static void begin(enum objects_of of)
 {
     objects.of = of;
-    /* kubectl does not look into events. */
-    objects.managed_fields = get_options.managed_fields || get_options.watch_events;
+    /* kubectl looks neither into events nor at what a template prints. */
+    objects.managed_fields =
+        get_options.managed_fields || get_options.watch_events || get_options.form == GET_JSONPATH;
     objects.only_meta = get_options.form == GET_NAME;
     objects.on_object = on_object;
-    objects.on_large = on_large;
+    objects.on_large = get_options.form == GET_JSONPATH ? NULL : on_large;
     objects_begin(&objects);
+}
+
+void get_objects_of_struct(void)
+{
+    state.struct_list = true;
 }
 
 void get_objects_begin(bool many)
@@ -147,6 +154,17 @@ void get_objects_begin(bool many)
     state.many = many && get_options.form != GET_NAME;
     state.begun = state.hide = state.watching = false;
     state.printed = 0;
+}
+
+/* The error of a body that was read; KM_OK: it is another's. */
+static int tell_problem(int err)
+{
+    if (err == KM_ERR_CONFIG)
+        return cli_usage_error("yaml: control characters are not allowed");
+    if (err == KM_ERR_TOO_LONG && get_options.form == GET_JSONPATH)
+        return cli_usage_error("an object is larger than %d bytes (CONFIG_KM_CLI_OBJECT_BYTES)",
+                               CONFIG_KM_CLI_OBJECT_BYTES);
+    return 0;
 }
 
 int get_objects(const struct get_place *at)
@@ -164,10 +182,25 @@ int get_objects(const struct get_place *at)
         if (token[0] != '\0')
             get_progress(objects.count - before, objects.remaining);
     } while (err == KM_OK && at->name == NULL && token[0] != '\0');
-    get_progress_end();
-    if (err == KM_ERR_CONFIG)
-        return cli_usage_error("yaml: control characters are not allowed");
-    return err == KM_OK ? 0 : get_fail(at, err);
+    progress_end();
+    if (err == KM_OK || tell_problem(err) != 0)
+        return err != KM_OK;
+    return get_fail(at, err);
+}
+
+void get_object_begin(void)
+{
+    begin(OBJECT_ALONE);
+}
+
+int get_object_feed(struct km_slice bytes)
+{
+    return objects_feed(&objects, bytes);
+}
+
+int get_object_end(void)
+{
+    return objects_end(&objects);
 }
 
 void get_objects_end(void)
@@ -175,13 +208,18 @@ void get_objects_end(void)
     if (!state.many)
         return;
     begin_list();
-    if (get_options.form == GET_JSON) {
-        out_text(state.printed > 0 ? "\n    ],\n" : "],\n");
-        out_text("    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": "
-                 "\"\"\n    }\n}\n");
+    if (get_options.form == GET_JSONPATH) {
+        jsonpath_list_end();
+    } else if (get_options.form == GET_JSON) {
+        out_text(state.printed > 0 ? "\n    ]" : "]");
+        if (!state.struct_list)
+            out_text(",\n    \"kind\": \"List\",\n    \"metadata\": {\n"
+                     "        \"resourceVersion\": \"\"\n    }");
+        out_text("\n}\n");
     } else {
         out_text(state.printed > 0 ? "" : " []\n");
-        out_text("kind: List\nmetadata:\n  resourceVersion: \"\"\n");
+        out_text("kind: List\n");
+        out_text(state.struct_list ? "metadata: {}\n" : "metadata:\n  resourceVersion: \"\"\n");
     }
 }
 

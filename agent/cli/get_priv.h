@@ -14,10 +14,11 @@ struct get_options {
     int64_t chunk_size;
     struct flag_texts label_columns;
     enum get_form form;
-    const char *path; /* of GET_JSONPATH, without its braces */
+    const char *path; /* of GET_JSONPATH: the template */
 };
 extern struct get_options get_options;
 extern struct km_request get_request;
+extern char get_sort_at[640]; /* where the key of --sort-by stands in a table; "" = no sorting */
 
 /* What is asked for: a list (name NULL) or an object; ns NULL = all namespaces or none. */
 struct get_place {
@@ -35,12 +36,18 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
 int get_fail(const struct get_place *at, int err);
 /* Long lists, on a terminal: how many came. */
 void get_progress(uint64_t count, int64_t remaining);
-void get_progress_end(void);
 
 #define GET_ACCEPT_TABLE \
     "application/json;as=Table;v=v1;g=meta.k8s.io,application/" \
     "json;as=Table;v=v1beta1;g=meta.k8s.io," \
     "application/json"
+
+/* ---- -f: get_files.c ---- */
+
+struct visit;
+extern struct visit get_files;
+/* Prints what the files name; the exit status. */
+int get_from_files(const struct words *words);
 
 /* ---- tables: get_table.c ---- */
 
@@ -55,8 +62,28 @@ const char *get_table_version(void);
 
 /* ---- objects: get_objects.c ---- */
 
+/* -o of a command: "" and, for get, wide are tables, for others words; name, json, yaml, jsonpath=. Sets form and path; the exit
+   status. `what`: "get" lists wide among the formats. */
+int get_choose_form(bool tables);
+/* Whether objects are printed: -o is neither empty nor wide nor name. */
+bool get_prints_objects(void);
+#define GET_OUTPUT_FLAGS \
+    { \
+        "output", 'o', FLAG_TEXT, &get_options.output, "name, json, yaml or jsonpath=TEMPLATE", \
+        NULL}, \
+    { \
+        "show-managed-fields", 0, FLAG_BOOL, &get_options.managed_fields, \
+            "managedFields in json and yaml", NULL \
+    }
+
 /* many: print a List around what comes. */
 void get_objects_begin(bool many);
+/* The List is apply's, whose members come in another order. */
+void get_objects_of_struct(void);
+/* One object that comes in pieces, whole when get_object_end says KM_OK; it is printed then. */
+void get_object_begin(void);
+int get_object_feed(struct km_slice bytes);
+int get_object_end(void);
 int get_objects(const struct get_place *at);
 void get_objects_end(void);
 int get_objects_watch(const struct get_place *at, const char *version, bool skip_first);

@@ -86,6 +86,8 @@ static void take_scalar(struct reader *r)
     const char *member;
     unquote(r);
     struct km_slice text = km_slice_of(r->text);
+    if (get_sort_at[0] != '\0' && km_json_walk_at(w, get_sort_at))
+        table_key(km_buf_slice(&r->value));
     if (km_json_walk_at(w, r->at->cell))
         table_cell(text);
     else if ((member = km_json_walk_below(w, r->at->meta)) != NULL)
@@ -189,15 +191,18 @@ void get_table_begin(const struct km_api_resource *what, bool with_kind)
     km_buf_printf(&text, "%s%s%s/", what->kind, what->group[0] == '\0' ? "" : ".", what->group);
     for (char *c = prefix; *c != '\0'; c++)
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-    namespaced = namespaced || (o->all_namespaces && what->namespaced);
+    bool names = o->form == GET_NAME;
+    namespaced = namespaced || (o->all_namespaces && what->namespaced && !names);
     const struct table_options options = {
         .wide = o->form == GET_WIDE,
-        .no_headers = o->no_headers,
+        .only_names = names,
+        .no_headers = o->no_headers || names,
         .with_namespace = namespaced,
         .with_event = o->watch_events,
         .show_labels = o->show_labels,
         .label_columns = &o->label_columns,
-        .kind_prefix = with_kind ? prefix : NULL,
+        .kind_prefix = with_kind || names ? prefix : NULL,
+        .sort_by = get_sort_at[0] != '\0' ? o->sort_by : NULL,
     };
     table_begin(&options);
 }
@@ -232,7 +237,7 @@ int get_table(const struct get_place *at)
         if (token[0] != '\0')
             get_progress(reader.rows - before, reader.remaining);
     } while (err == KM_OK && at->name == NULL && token[0] != '\0');
-    get_progress_end();
+    progress_end();
     return err == KM_OK ? 0 : get_fail(at, err);
 }
 

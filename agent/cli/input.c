@@ -23,9 +23,12 @@ static struct {
 
 /* ---- one file ---- */
 
+/* Standard input that is still in `file`, since it was read last. */
+static size_t stdin_kept;
+
 static int read_stdin(struct km_slice *text, struct km_fault *fault)
 {
-    size_t len = 0;
+    size_t len = stdin_kept;
     int got;
     while ((got = km_port_read(0, work.file + len, sizeof work.file - len)) > 0) {
         len += (size_t)got;
@@ -35,6 +38,7 @@ static int read_stdin(struct km_slice *text, struct km_fault *fault)
                                 CONFIG_KM_CLI_FILE_BYTES - 1);
     }
     *text = (struct km_slice){work.file, len};
+    stdin_kept = len;
     return got == KM_EOF ? KM_OK : km_fault_set(fault, KM_ERR_CONFIG, "it can't be read");
 }
 
@@ -42,6 +46,7 @@ int input_file(const char *path, struct km_slice *text, struct km_fault *fault)
 {
     if (strcmp(path, "-") == 0)
         return read_stdin(text, fault);
+    stdin_kept = 0;
     int len = km_port_file_read(path, work.file, sizeof work.file);
     if (len == KM_ERR_TOO_LONG)
         return km_fault_set(fault, KM_ERR_CONFIG, "more than %d bytes (CONFIG_KM_CLI_FILE_BYTES)",

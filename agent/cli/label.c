@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "get_priv.h"
 #include "kubemote/km_scalar.h"
 #include "visit.h"
 
@@ -16,7 +17,7 @@ struct pair {
 
 static struct visit visit;
 static struct {
-    const char *dry_run, *output, *field_manager, *resource_version;
+    const char *dry_run, *field_manager, *resource_version;
     bool overwrite, list;
 } o;
 
@@ -42,7 +43,7 @@ static const struct flag flags[] = {
     {"resource-version", 0, FLAG_TEXT, &o.resource_version, "only if the object has this version",
      NULL},
     {"field-manager", 0, FLAG_TEXT, &o.field_manager, "name of the manager of these fields", NULL},
-    {"output", 'o', FLAG_TEXT, &o.output, "name", NULL},
+    GET_OUTPUT_FLAGS,
     DRY_RUN_FLAG(o.dry_run),
     {0},
 };
@@ -233,11 +234,14 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     struct km_buf patch;
+    if (work.dry_run == DRY_RUN_CLIENT)
+        return KM_OK;
     int err = write_patch(&patch);
     if (err == KM_OK)
         err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name, NULL,
                             KM_TYPE_MERGE, km_buf_slice(&patch), &options);
     answer_begin(&after);
+    answer_show(&after);
     return err == KM_OK ? answer_call(&after, r) : err;
 }
 
@@ -265,6 +269,14 @@ static void print_list(const struct item *item)
     out_slice(km_buf_slice(&work.list));
 }
 
+/* The object as it is: nothing changes. */
+static int show(const struct item *item)
+{
+    answer_begin(&work.answer);
+    answer_show(&work.answer);
+    return item_get(item, NULL, &work.answer);
+}
+
 static void on_item(const struct item *item)
 {
     bool needed;
@@ -289,22 +301,27 @@ static void on_item(const struct item *item)
             out_printf("label \"%s\" not found.\n", work.pairs[i].key);
     }
     const char *done = operation(&needed);
-    if (needed && (err = send(item)) != KM_OK)
+    if (work.labels)
+        get_objects_begin(false);
+    err = needed ? send(item) : get_prints_objects() ? show(item) : KM_OK;
+    if (err != KM_OK)
         errors_add(err, item_last_request(), NULL, NULL);
     else
-        print_done(&work.answer, done, work.dry_run, o.output);
+        print_done(&work.answer, done, work.dry_run);
 }
 
 /* ---- the commands ---- */
 
 static int check_flags(const struct words *resources)
 {
-    bool files = visit.files.count > 0, named = o.output != NULL && o.output[0] != '\0';
+    bool files = visit.files.count > 0;
     if (dry_run_parse(o.dry_run, &work.dry_run, &cli.fault) != KM_OK)
         return cli_fail(KM_ERR_CONFIG, NULL);
     if (check_both() != 0)
         return 1;
-    if (o.list && named)
+    if (get_choose_form(false) != 0)
+        return 1;
+    if (o.list && get_options.form != GET_TABLE)
         return cli_usage_error("--list and --output may not be specified together");
     if (visit.all && visit.selector != NULL)
         return cli_usage_error("cannot set --all and --selector at the same time");
@@ -315,10 +332,10 @@ static int check_flags(const struct words *resources)
                                "<resource>/<name>");
     if (work.count == 0 && !o.list)
         return cli_usage_error("at least one %s update is required", work.noun);
-    if (work.dry_run == DRY_RUN_CLIENT)
-        return cli_usage_error("--dry-run=client is not supported (did you mean --dry-run=server "
+    if (work.dry_run == DRY_RUN_CLIENT && get_prints_objects())
+        return cli_usage_error("--dry-run=client prints no objects (did you mean --dry-run=server "
                                "instead?)");
-    return output_check(o.output) == KM_OK ? 0 : 1;
+    return 0;
 }
 
 static int run(const struct words *words)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "get_priv.h"
 #include "kubemote/km_selector.h"
 #include "manifests.h"
 
@@ -32,7 +33,7 @@ int manifest_flags_check(struct manifest_flags *f)
         (void)cli_fail(KM_ERR_CONFIG, NULL);
         return KM_ERR_CONFIG;
     }
-    if (choose_validation(f) != KM_OK || output_check(f->output) != KM_OK)
+    if (choose_validation(f) != KM_OK || get_choose_form(false) != 0)
         return KM_ERR_CONFIG;
     f->visit.validate = strcmp(f->validation, "Ignore") != 0;
     return KM_OK;

@@ -7,7 +7,7 @@
 
 struct manifest_flags {
     struct visit visit;
-    const char *validate, *field_manager, *output, *dry_run_text;
+    const char *validate, *field_manager, *dry_run_text;
     /* Made of them. */
     const char *validation;
     enum dry_run dry_run;

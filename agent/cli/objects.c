@@ -39,13 +39,21 @@ static int on_replayed(void *ctx, const struct km_json_walk *w, enum km_walk_eve
     return o->on_large(o, event, text);
 }
 
+static bool needs_escape(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\')
+            return true;
+    }
+    return false;
+}
+
 /* Whether the object at hand has what it is from its list. `kind`: of such an item. */
 static bool kind_implied(const struct objects *o, struct km_slice *kind)
 {
     size_t len = strlen(o->list.kind);
     if (o->of != OBJECTS_OF_LIST || o->meta.kind[0] != '\0' || o->meta.api_version[0] != '\0' ||
-        len == 0 || strpbrk(o->list.kind, "\"\\") != NULL ||
-        strpbrk(o->list.api_version, "\"\\") != NULL)
+        len == 0 || needs_escape(o->list.kind) || needs_escape(o->list.api_version))
         return false;
     if (len > 4 && strcmp(o->list.kind + len - 4, "List") == 0)
         len -= 4;

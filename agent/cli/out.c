@@ -80,6 +80,28 @@ void err_text(const char *text)
     (void)km_port_write(2, text, strlen(text));
 }
 
+static bool progress_shown;
+
+void progress(const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    if (!cli.env->terminal)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    err_printf("\r\033[K%s", line);
+    progress_shown = true;
+}
+
+void progress_end(void)
+{
+    if (progress_shown)
+        err_text("\r\033[K");
+    progress_shown = false;
+}
+
 void out_pad(size_t from, size_t width)
 {
     for (size_t i = from; i < width; i++)

@@ -2,11 +2,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "get_priv.h"
 #include "manifests.h"
 
 static struct visit visit;
 static struct {
-    const char *patch, *file, *type, *subresource, *dry_run, *output, *field_manager;
+    const char *patch, *file, *type, *subresource, *dry_run, *field_manager;
 } o = {.type = "strategic", .field_manager = "kubectl-patch"};
 
 static const struct flag flags[] = {
@@ -16,7 +17,7 @@ static const struct flag flags[] = {
     {"type", 0, FLAG_TEXT, &o.type, "strategic, merge or json", NULL},
     {"subresource", 0, FLAG_TEXT, &o.subresource, "status, scale or another", NULL},
     {"field-manager", 0, FLAG_TEXT, &o.field_manager, "name of the manager of these fields", NULL},
-    {"output", 'o', FLAG_TEXT, &o.output, "name", NULL},
+    GET_OUTPUT_FLAGS,
     DRY_RUN_FLAG(o.dry_run),
     {0},
 };
@@ -37,6 +38,8 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     answer_begin(&work.after);
+    get_objects_begin(false);
+    answer_show(&work.after);
     int err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name,
                             o.subresource, work.type, work.body, &options);
     return err == KM_OK ? answer_call(&work.after, r) : err;
@@ -65,7 +68,7 @@ static void on_item(const struct item *item)
     }
     /* kubectl says nothing of the dry run here. */
     bool same = work.before.hash == work.after.hash;
-    print_done(&work.after, same ? "patched (no change)" : "patched", DRY_RUN_NONE, o.output);
+    print_done(&work.after, same ? "patched (no change)" : "patched", DRY_RUN_NONE);
 }
 
 /* ---- flags ---- */
@@ -116,9 +119,9 @@ static int check_flags(void)
     if (choose_type() != 0)
         return 1;
     if (work.dry_run == DRY_RUN_CLIENT)
-        return cli_usage_error("--dry-run=client is not supported (did you mean --dry-run=server "
-                               "instead?)");
-    if (output_check(o.output) != KM_OK)
+        return cli_usage_error("--dry-run=client is not supported: the server alone can apply a "
+                               "patch (did you mean --dry-run=server instead?)");
+    if (get_choose_form(false) != 0)
         return 1;
     return read_patch();
 }

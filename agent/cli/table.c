@@ -23,6 +23,11 @@ static struct table {
     size_t mark;
     bool marked, marked_header;
     uint16_t name_column;
+    bool header_waits; /* the first line of `text` is the header */
+    size_t text_rows;  /* of --sort-by: in `text`, without the header */
+    bool rows_seen, keys_seen;
+    char key[256];
+    uint32_t order[TABLE_SORT_COUNT];
     /* The row under way. */
     uint16_t cell, shown_cells, extra_cells; /* extra: beyond the server's own columns */
     char cells_data[CONFIG_KM_CLI_ROW_BYTES], labels_data[CONFIG_KM_CLI_ROW_BYTES], ns[64];
@@ -39,7 +44,9 @@ void table_begin(const struct table_options *options)
     table.options = *options;
     table.column_count = 0;
     table.name_column = TABLE_COLUMN_COUNT;
-    table.header_done = table.marked = false;
+    table.header_done = table.marked = table.header_waits = false;
+    table.rows_seen = table.keys_seen = false;
+    table.text_rows = 0;
     memset(table.widths, 0, sizeof table.widths);
     km_buf_init(&table.text, table.rows, sizeof table.rows);
 }
@@ -75,11 +82,18 @@ void table_undo(void)
 
 /* ---- layout ---- */
 
+/* Behind a line's key. */
+static const char *cells_of(const char *line)
+{
+    return table.options.sort_by != NULL ? strchr(line, '\x01') + 1 : line;
+}
+
 static void measure(void)
 {
     const char *at = table.text.data, *end = at + table.text.len;
     size_t column = 0;
     while (at < end) {
+        at = column == 0 ? cells_of(at) : at;
         const char *stop = at;
         while (*stop != '\t' && *stop != '\n')
             stop++;
@@ -99,10 +113,35 @@ static void print_cell(struct km_slice cell, size_t column, bool last)
         out_pad(text_width(cell), width);
 }
 
+/* Returns what follows the line. */
+static const char *print_line(const char *at)
+{
+    for (size_t column = 0;; column++) {
+        size_t len = strcspn(at, "\t\n");
+        bool last = at[len] == '\n';
+        print_cell((struct km_slice){at, len}, column, last);
+        at += len + 1;
+        if (last)
+            break;
+    }
+    out_text("\n");
+    return at;
+}
+
+static void print_sorted(void)
+{
+    const char *at = table.text.data;
+    if (table.header_waits)
+        at = print_line(cells_of(at));
+    struct km_slice rows = {at, table.text.len - (size_t)(at - table.text.data)};
+    size_t count = table_sort(rows, table.order);
+    for (size_t i = 0; i < count; i++)
+        (void)print_line(cells_of(at + table.order[i]));
+}
+
 void table_flush(void)
 {
     const char *at = table.text.data, *end = at + table.text.len;
-    size_t column = 0;
     if (at == end)
         return;
     measure();
@@ -110,18 +149,42 @@ void table_flush(void)
         out_text("\n");
     table.separate = table.marked = false;
     table.wrote = true;
-    while (at < end) {
-        const char *stop = at;
-        while (*stop != '\t' && *stop != '\n')
-            stop++;
-        bool last = *stop == '\n';
-        print_cell((struct km_slice){at, (size_t)(stop - at)}, column, last);
-        column = last ? 0 : column + 1;
-        if (last)
-            out_text("\n");
-        at = stop + 1;
-    }
+    if (table.options.sort_by != NULL)
+        print_sorted();
+    else
+        while (at < end)
+            at = print_line(at);
     km_buf_reset(&table.text);
+    table.header_waits = false;
+    table.text_rows = 0;
+}
+
+/* Rows that went out before are sorted among themselves alone. */
+static void flush_full(void)
+{
+    if (table.options.sort_by != NULL)
+        err_printf("Warning: --sort-by sorts %u rows at a time (CONFIG_KM_CLI_TABLE_BYTES)\n",
+                   (unsigned)table.text_rows);
+    table_flush();
+}
+
+static bool lacks_key(void)
+{
+    return table.options.sort_by != NULL && table.rows_seen && !table.keys_seen;
+}
+
+int table_end(void)
+{
+    struct km_slice path = km_slice_trim(km_slice_of(table.options.sort_by));
+    if (!lacks_key()) {
+        table_flush();
+        return 0;
+    }
+    bool braces = path.len > 1 && path.ptr[0] == '{';
+    bool dot = path.ptr[0] == '.' || braces;
+    return cli_usage_error(
+        "couldn't find any field with path \"%s%s%.*s%s\" in the list of objects",
+        braces ? "" : "{", dot ? "" : ".", (int)path.len, path.ptr, braces ? "" : "}");
 }
 
 /* ---- cells ---- */
@@ -169,6 +232,9 @@ static void put_headers(void)
     table.header_done = true;
     if (o->no_headers)
         return;
+    table.header_waits = true;
+    if (o->sort_by != NULL)
+        km_buf_putc(&table.text, '\x01');
     if (o->with_event) {
         put_tab(&first);
         km_buf_puts(&table.text, "EVENT");
@@ -212,7 +278,7 @@ void table_row_begin(const char *event)
 {
     table.cell = table.shown_cells = table.extra_cells = 0;
     table.event = event;
-    table.ns[0] = '\0';
+    table.ns[0] = table.key[0] = '\0';
     km_buf_init(&table.cells, table.cells_data, sizeof table.cells_data);
     km_buf_init(&table.labels, table.labels_data, sizeof table.labels_data);
 }
@@ -226,6 +292,8 @@ static uint16_t label_columns(void)
 void table_cell(struct km_slice text)
 {
     uint16_t i = table.cell++;
+    if (table.options.only_names && i != table.name_column)
+        return;
     if (i >= table.column_count ? table.extra_cells >= label_columns() : !table.shown[i])
         return;
     table.extra_cells = (uint16_t)(table.extra_cells + (i >= table.column_count));
@@ -234,6 +302,14 @@ void table_cell(struct km_slice text)
     if (i == table.name_column && table.options.kind_prefix != NULL)
         km_buf_puts(&table.cells, table.options.kind_prefix);
     put_clean(&table.cells, text);
+}
+
+void table_key(struct km_slice raw)
+{
+    size_t len = raw.len < sizeof table.key ? raw.len : sizeof table.key - 1;
+    table.keys_seen = table.keys_seen || !km_slice_eq_str(raw, "null");
+    memcpy(table.key, raw.ptr, km_slice_eq_str(raw, "null") ? 0 : len);
+    table.key[len] = '\0';
 }
 
 void table_namespace(const char *ns)
@@ -281,6 +357,8 @@ static void put_row(void)
 {
     const struct table_options *o = &table.options;
     bool first = true;
+    if (o->sort_by != NULL)
+        km_buf_printf(&table.text, "%s\x01", table.key);
     if (o->with_event) {
         put_tab(&first);
         km_buf_puts(&table.text, event_text(table.event));
@@ -308,11 +386,13 @@ void table_row_end(void)
     if (!table.header_done)
         put_headers();
     size_t before = table.text.len;
+    table.rows_seen = true;
     put_row();
-    if (!table.text.overflow)
-        return;
-    table.text.overflow = false;
-    table.text.len = before;
-    table_flush();
-    put_row();
+    if (table.text.overflow || table.text_rows == TABLE_SORT_COUNT) {
+        table.text.overflow = false;
+        table.text.len = before;
+        flush_full();
+        put_row();
+    }
+    table.text_rows += table.options.sort_by != NULL;
 }

@@ -8,9 +8,11 @@
 #define TABLE_EXTRA_COUNT (FLAG_TEXT_COUNT + 3)
 
 struct table_options {
+    bool only_names; /* the column of names and no header */
     bool wide, no_headers, with_namespace, with_event, show_labels;
     const struct flag_texts *label_columns;
     const char *kind_prefix; /* "pod/", NULL = none */
+    const char *sort_by;     /* rows are sorted by their keys; for messages: by which. NULL = no */
 };
 
 /* One table at a time: columns, then rows of cells in order with namespace and labels, then table_flush. Between two tables that
@@ -24,14 +26,26 @@ void table_row_begin(const char *event);
 void table_cell(struct km_slice text);
 void table_namespace(const char *ns);
 void table_label(struct km_slice key, const char *value);
+/* A JSON scalar to sort by. */
+void table_key(struct km_slice raw);
 void table_row_end(void);
 /* Prints what waits. Widths are remembered. */
 void table_flush(void);
+/* The last flush. 1 after an error when rows were to be sorted and none has a key. */
+int table_end(void);
 /* Whether any table printed, or holds, a line. */
 bool table_wrote(void);
 /* Rows since table_mark may be taken back as long as none was printed. */
 void table_mark(void);
 bool table_can_undo(void);
 void table_undo(void);
+
+/* ---- table_sort.c ---- */
+
+/* Rows that can be sorted at a time; a row takes 16 bytes at least, nearly always. */
+#define TABLE_SORT_COUNT (CONFIG_KM_CLI_TABLE_BYTES / 16)
+/* Lines of `text`, each of a key, \x01 and the row: where each begins, in order of keys as kubectl compares them; rows of equal
+   keys stay in theirs. Returns their count. */
+size_t table_sort(struct km_slice text, uint32_t order[TABLE_SORT_COUNT]);
 
 #endif

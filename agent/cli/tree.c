@@ -109,6 +109,32 @@ uint32_t tree_char(struct km_slice s, size_t *at)
     return point;
 }
 
+size_t tree_encode(uint32_t point, char out[4])
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    size_t more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+    static const unsigned char leads[] = {0, 0xc0, 0xe0, 0xf0};
+    out[0] = (char)(leads[more] | point >> (6 * more));
+    for (size_t i = 1; i <= more; i++)
+        out[i] = (char)(0x80 | ((point >> (6 * (more - i))) & 0x3f));
+    return more + 1;
+}
+
+void tree_put_char(uint32_t point)
+{
+    char bytes[4];
+    out_bytes(bytes, tree_encode(point, bytes));
+}
+
+void tree_text(struct km_slice inside)
+{
+    for (size_t at = 0; at < inside.len;)
+        tree_put_char(tree_char(inside, &at));
+}
+
 int tree_compare(struct km_slice a, struct km_slice b)
 {
     size_t i = 0, j = 0;
@@ -130,7 +156,9 @@ struct heap {
 
 static bool less(const struct heap *h, size_t a, size_t b)
 {
-    return h->order(tree_name(h->text, h->items[a].name), tree_name(h->text, h->items[b].name)) < 0;
+    uint32_t m = h->items[a].name, n = h->items[b].name;
+    int order = h->order(tree_name(h->text, m), tree_name(h->text, n));
+    return order != 0 ? order < 0 : m < n;
 }
 
 static void swap(const struct heap *h, size_t a, size_t b)
@@ -199,6 +227,21 @@ struct style {
     bool lines;
 };
 
+/* A server writes these escaped, a manifest need not. */
+static void put_scalar(struct km_slice text)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c != '<' && c != '>' && c != '&')
+            continue;
+        out_bytes(text.ptr + from, i - from);
+        out_printf("\\u%04x", (unsigned)c);
+        from = i + 1;
+    }
+    out_bytes(text.ptr + from, text.len - from);
+}
+
 static void print(struct km_slice text, unsigned depth, const struct style *style);
 
 static void print_member(struct km_slice object, const struct tree_member *m, unsigned depth,
@@ -207,7 +250,7 @@ static void print_member(struct km_slice object, const struct tree_member *m, un
     if (style->lines)
         new_line(depth);
     out_text("\"");
-    out_slice(tree_name(object, m->name));
+    put_scalar(tree_name(object, m->name));
     out_text(style->lines ? "\": " : "\":");
     print(tree_value(object, m->value), depth, style);
 }
@@ -258,7 +301,7 @@ static void print(struct km_slice text, unsigned depth, const struct style *styl
     else if (text.len > 0 && text.ptr[0] == '[')
         print_array(text, depth, style);
     else
-        out_slice(text);
+        put_scalar(text);
 }
 
 void tree_json(struct km_slice text, unsigned depth)

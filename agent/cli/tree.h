@@ -28,6 +28,10 @@ struct km_slice tree_value(struct km_slice text, size_t at);
 /* Up to 4 bytes of UTF-8 of the character at *at of a JSON string's inside; moves *at behind it. The code point, 0xfffd for what
    is no character. */
 uint32_t tree_char(struct km_slice inside, size_t *at);
+/* A character in UTF-8: its bytes, their count. Prints one; prints a JSON string's inside. */
+size_t tree_encode(uint32_t point, char out[4]);
+void tree_put_char(uint32_t point);
+void tree_text(struct km_slice inside);
 
 /* Where an object's members begin in its text, sorted; `count` of them are on the stack until tree_drop. */
 struct tree_members {

@@ -24,7 +24,7 @@ static int on_object(struct objects *o, struct km_slice text)
     return km_slice_copy(text, server_text, sizeof server_text);
 }
 
-static struct objects reader = {.of = OBJECT_ALONE, .on_object = on_object};
+static struct objects reader KM_POOL_STORAGE(cli_version);
 
 static int on_bytes(struct km_request *r, struct km_slice bytes)
 {
@@ -39,6 +39,8 @@ static int ask_server(struct km_request *r)
         err = km_rest_raw(r, &cli.client, KM_GET, "/version");
     if (err != KM_OK)
         return err;
+    reader.of = OBJECT_ALONE;
+    reader.on_object = on_object;
     objects_begin(&reader);
     r->on_bytes = on_bytes;
     err = cli_call(r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "get_priv.h"
 #include "kubemote/km_scalar.h"
 #include "visit.h"
 
@@ -52,15 +53,14 @@ bool item_name_ok(const char *name)
 
 static const struct km_resource km_namespaces = {"", "v1", "namespaces"};
 
-/* The object is missing; when its namespace is, that is the better answer. */
-static int get_namespace(const struct item *item, struct km_request *r, int err)
+static int get_namespace(const char *ns, struct km_request *r, int err)
 {
     static struct km_full_status kept KM_POOL_STORAGE(cli_status_kept);
     static struct km_status kept_small KM_POOL_STORAGE(cli_status_kept_small);
     kept = *status_last();
     kept_small = *r->status;
     memset(r, 0, sizeof *r);
-    int err2 = km_rest_get(r, &cli.client, &km_namespaces, NULL, item->ns, NULL, NULL);
+    int err2 = km_rest_get(r, &cli.client, &km_namespaces, NULL, ns, NULL, NULL);
     if (err2 == KM_OK)
         err2 = cli_call(r);
     if (err2 == KM_ERR_STATUS && km_status_is_not_found(r->status))
@@ -70,29 +70,33 @@ static int get_namespace(const struct item *item, struct km_request *r, int err)
     return err;
 }
 
+int item_blame(const char *ns, struct km_request *r, int err)
+{
+    bool missing = err == KM_ERR_STATUS && km_status_is_not_found(r->status);
+    if (!missing || ns == NULL || strcmp(ns, "default") == 0)
+        return err;
+    return get_namespace(ns, r, err);
+}
+
 int item_get(const struct item *item, const char *sub, struct answer *a)
 {
     struct km_request *r = item_request();
     int err = km_rest_get(r, &cli.client, &item->what->resource, item->ns, item->name, sub, NULL);
     if (err != KM_OK)
         return err;
-    err = answer_call(a, r);
-    bool missing = err == KM_ERR_STATUS && km_status_is_not_found(r->status);
-    if (missing && item->ns != NULL && strcmp(item->ns, "default") != 0)
-        return get_namespace(item, r, err);
-    return err;
+    return item_blame(item->ns, r, answer_call(a, r));
 }
 
 /* ---- -f ---- */
 
-static bool choose_namespace(const struct input_object *o, const char **ns)
+static bool choose_namespace(const struct visit *v, const struct input_object *o, const char **ns)
 {
     if (!work.what.namespaced) {
         *ns = NULL;
         return true;
     }
     *ns = o->ns[0] != '\0' ? o->ns : cli.effective_ns;
-    bool enforced = cli.ns != NULL && cli.ns[0] != '\0';
+    bool enforced = cli.ns != NULL && cli.ns[0] != '\0' && !v->any_namespace;
     if (!enforced || strcmp(*ns, cli.ns) == 0)
         return true;
     errors_add_text("the namespace from the provided object \"%s\" does not match the namespace "
@@ -119,7 +123,7 @@ static void on_manifest(void *ctx, const struct input_object *o)
 {
     struct visit *v = ctx;
     struct item item = {.what = &work.what, .name = o->name, .manifest = o};
-    if (!find_kind(o) || !choose_namespace(o, &item.ns))
+    if (!find_kind(o) || !choose_namespace(v, o, &item.ns))
         return;
     v->count++;
     v->fn(&item);
@@ -339,6 +343,21 @@ int visit_all(struct visit *v, const struct words *words)
     return KM_OK;
 }
 
+bool visit_look(struct visit *v, const struct words *words, void (*fn)(const struct item *item))
+{
+    bool alone = v->files.count == 1 && strchr(v->files.items[0], ',') == NULL;
+    for (uint16_t i = 0; i < v->files.count; i++) {
+        const char *name = v->files.items[i];
+        bool named = name[0] == '-' || strstr(name, ",-") != NULL;
+        if (named && !alone)
+            return false;
+    }
+    v->fn = fn;
+    (void)visit_all(v, words);
+    errors_forget();
+    return true;
+}
+
 /* ---- printing ---- */
 
 int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault)
@@ -371,27 +390,32 @@ int output_check(const char *output)
     return KM_ERR_CONFIG;
 }
 
-static void out_lower(const char *text)
+struct km_slice group_of(const char *api_version)
 {
-    for (; *text != '\0'; text++) {
-        char c = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
-        out_bytes(&c, 1);
-    }
+    const char *slash = strchr(api_version, '/');
+    return (struct km_slice){api_version, slash == NULL ? 0 : (size_t)(slash - api_version)};
 }
 
-void print_done(const struct answer *a, const char *operation, enum dry_run dry_run,
-                const char *output)
+void out_kind(const char *kind, struct km_slice group)
+{
+    for (; *kind != '\0'; kind++) {
+        char c = *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind;
+        out_bytes(&c, 1);
+    }
+    if (group.len > 0)
+        out_text(".");
+    out_slice(group);
+}
+
+void print_done(const struct answer *a, const char *operation, enum dry_run dry_run)
 {
     static const char *const suffixes[] = {"", " (server dry run)", " (dry run)"};
-    const char *slash = strchr(a->api_version, '/');
-    out_lower(a->kind);
-    if (slash != NULL) {
-        out_text(".");
-        out_slice((struct km_slice){a->api_version, (size_t)(slash - a->api_version)});
-    }
+    if (get_prints_objects())
+        return;
+    out_kind(a->kind, group_of(a->api_version));
     out_text("/");
     out_text(a->name);
-    if (output == NULL || output[0] == '\0') {
+    if (get_options.form != GET_NAME) {
         out_text(" ");
         out_text(operation);
         out_text(suffixes[dry_run]);

@@ -23,6 +23,7 @@ struct answer {
     const char *below; /* where the object stands in what is fed: "/object"; NULL = it is all */
     void *ctx;
     /* Private. */
+    bool show;
     struct km_json_walk walk;
     struct km_buf value;
 };
@@ -30,8 +31,15 @@ struct answer {
 void answer_begin(struct answer *a);
 /* Feeds more of it; for requests that are not sent by answer_call. */
 int answer_feed(struct answer *a, struct km_slice bytes);
+/* The path in the object; NULL: the walk is not in it. A number as it stands, -1 when it is none. */
+const char *answer_place(const struct answer *a);
+int64_t answer_number(const char *text);
 /* The key that the walk is at, decoded: of a label, whose path may be cut. */
 const char *answer_key(const struct answer *a);
+/* Behind answer_begin: the object is printed as well, when -o asks for objects. */
+void answer_show(struct answer *a);
+/* KM_OK when what was fed is whole. */
+int answer_end(struct answer *a);
 /* Sends and reads the answer. */
 int answer_call(struct answer *a, struct km_request *r);
 
@@ -72,6 +80,8 @@ const struct km_request *item_last_request(void);
 const struct km_status *item_last_status(void);
 /* GET, with the answer in *a (answer_begin was called). A missing namespace is told instead of the object, as kubectl does. */
 int item_get(const struct item *item, const char *sub, struct answer *a);
+/* What a GET of an object came to. When it is missing because its namespace is, r becomes the request that says so. */
+int item_blame(const char *ns, struct km_request *r, int err);
 /* False after an error "invalid resource name ..." was added. */
 bool item_name_ok(const char *name);
 
@@ -84,8 +94,7 @@ struct visit {
     const char *selector, *field_selector;
     /* Of the command. */
     bool validate;      /* see struct input */
-    bool all_is_needed; /* a type without name and selector is an error */
-    bool quiet_missing; /* a manifest's unknown kind ... */
+    bool any_namespace; /* -n need not be that of a manifest */
     void (*fn)(const struct item *item);
     /* Result. */
     unsigned count;
@@ -109,6 +118,10 @@ struct visit {
 /* KM_ERR_CONFIG when nothing could be visited: errors.h has why. The connection stands before. */
 int visit_all(struct visit *v, const struct words *words);
 
+/* Visits with another function first, and forgets the errors: what the visit will be about. False when it can't be known: standard
+   input is read only once if there are files beside it. */
+bool visit_look(struct visit *v, const struct words *words, void (*fn)(const struct item *item));
+
 /* ---- printing ---- */
 
 enum dry_run { DRY_RUN_NONE, DRY_RUN_SERVER, DRY_RUN_CLIENT };
@@ -119,8 +132,11 @@ int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault);
      "unchanged"}
 /* -o: NULL, or "name"; another is an error. */
 int output_check(const char *output);
-/* "pod/a OPERATION (server dry run)", or the name alone with -o name. */
-void print_done(const struct answer *a, const char *operation, enum dry_run dry_run,
-                const char *output);
+/* "deployment.apps": the kind in small letters with its group. */
+void out_kind(const char *kind, struct km_slice group);
+/* The group of an apiVersion. */
+struct km_slice group_of(const char *api_version);
+/* "pod/a OPERATION (server dry run)", or the name alone with -o name; nothing when the object itself was printed. */
+void print_done(const struct answer *a, const char *operation, enum dry_run dry_run);
 
 #endif

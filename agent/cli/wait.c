@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "jsonpath.h"
 #include "visit.h"
 
 #define WEEK_MS (168 * 3600 * (int64_t)1000)
@@ -10,13 +11,12 @@
 #define POLL_MS 500
 #define LOOK_AGAIN_MS 1000
 #define WAIT_COUNT 16
-#define POINTER_BYTES 512
 
 enum what { FOR_DELETE, FOR_CREATE, FOR_CONDITION, FOR_PATH };
 struct target_state {
     enum what what;
-    char name[POINTER_BYTES]; /* of the condition; or the place as a pointer */
-    char value[256];          /* wanted; "" of a path: any */
+    char name[JSONPATH_BYTES]; /* of the condition; or the place as a pointer */
+    char value[256];           /* wanted; "" of a path: any */
 };
 
 static struct visit visit;
@@ -56,27 +56,14 @@ static struct {
 
 /* ---- what an object says ---- */
 
-static const char *place_in_object(const struct answer *a)
-{
-    return a->below == NULL ? a->walk.path : km_json_walk_below(&a->walk, a->below);
-}
-
 static bool at(const struct answer *a, const char *pattern)
 {
-    char whole[POINTER_BYTES + 16];
+    char whole[JSONPATH_BYTES + 16];
     struct km_buf text;
     km_buf_init(&text, whole, sizeof whole);
     km_buf_puts(&text, a->below == NULL ? "" : a->below);
     km_buf_puts(&text, pattern);
     return !text.overflow && km_json_walk_at(&a->walk, whole);
-}
-
-static int64_t number(const char *text)
-{
-    uint64_t value;
-    return km_slice_to_u64(km_slice_of(text), &value) == KM_OK && value <= INT64_MAX
-               ? (int64_t)value
-               : -1;
 }
 
 static void begin_look(void)
@@ -93,16 +80,16 @@ static void take_condition(struct answer *a, const char *text, bool is_text)
     else if (is_text && at(a, "/status/conditions/*/status"))
         (void)km_slice_copy(km_slice_of(text), l->status, sizeof l->status);
     else if (at(a, "/status/conditions/*/observedGeneration"))
-        l->observed = number(text);
+        l->observed = answer_number(text);
     else if (at(a, "/status/observedGeneration"))
-        l->status_observed = number(text);
+        l->status_observed = answer_number(text);
 }
 
 static void on_value(struct answer *a, const char *path, const char *text, bool is_text)
 {
     struct look *l = &work.look;
     (void)path;
-    if (place_in_object(a) == NULL)
+    if (answer_place(a) == NULL)
         return;
     if (work.wait->what == FOR_CONDITION) {
         take_condition(a, text, is_text);
@@ -229,23 +216,10 @@ static int wait_one(const struct item *item)
     }
 }
 
-static void put_lower(struct km_buf *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        km_buf_putc(out, *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text);
-}
-
 static void print_met(const struct item *item)
 {
-    char line[800];
-    struct km_buf out;
-    km_buf_init(&out, line, sizeof line);
-    put_lower(&out, item->what->kind);
-    if (item->what->group[0] != '\0')
-        km_buf_printf(&out, ".%s", item->what->group);
-    km_buf_printf(&out, "/%s%s\n", item->name,
-                  output == NULL || output[0] == '\0' ? " condition met" : "");
-    out_text(line);
+    out_kind(item->what->kind, km_slice_of(item->what->group));
+    out_printf("/%s%s\n", item->name, output == NULL || output[0] == '\0' ? " condition met" : "");
     out_flush();
 }
 
@@ -309,52 +283,6 @@ static int wait_created(const struct words *words)
 
 /* ---- flags ---- */
 
-/* .a.b['c'][0].d\.e as an RFC 6901 pointer. */
-static int read_path(const char *path, struct target_state *out)
-{
-    struct km_buf pointer;
-    km_buf_init(&pointer, out->name, sizeof out->name);
-    while (*path != '\0') {
-        char segment[CONFIG_KM_JSON_KEY_BYTES];
-        struct km_buf name;
-        km_buf_init(&name, segment, sizeof segment);
-        if (*path == '.') {
-            for (path++; *path != '\0' && *path != '.' && *path != '['; path++) {
-                if (*path == '\\' && path[1] != '\0')
-                    path++;
-                km_buf_putc(&name, *path);
-            }
-        } else if (*path == '[') {
-            const char *end = strchr(path, ']');
-            if (end == NULL)
-                return KM_ERR_SYNTAX;
-            bool quoted = path[1] == '\'' || path[1] == '"';
-            km_buf_put(&name, path + 1 + quoted, (size_t)(end - path) - 1 - 2 * (size_t)quoted);
-            path = end + 1;
-        } else {
-            return KM_ERR_SYNTAX;
-        }
-        if (name.len == 0 || name.overflow || strpbrk(segment, "*?()@:") != NULL)
-            return KM_ERR_SYNTAX;
-        km_pointer_add(&pointer, segment);
-    }
-    return pointer.len == 0 || pointer.overflow ? KM_ERR_SYNTAX : KM_OK;
-}
-
-/* {.a}, .a, a, {a} */
-static int read_expression(struct km_slice text, struct target_state *out)
-{
-    char path[POINTER_BYTES];
-    struct km_buf buf;
-    if (text.len >= 2 && text.ptr[0] == '{' && text.ptr[text.len - 1] == '}')
-        text = (struct km_slice){text.ptr + 1, text.len - 2};
-    km_buf_init(&buf, path, sizeof path);
-    if (text.len > 0 && text.ptr[0] != '.' && text.ptr[0] != '[')
-        km_buf_putc(&buf, '.');
-    km_buf_put_slice(&buf, text);
-    return buf.overflow ? KM_ERR_TOO_LONG : read_path(path, out);
-}
-
 static int read_jsonpath(const char *text, struct target_state *out)
 {
     static const char format[] =
@@ -362,6 +290,7 @@ static int read_jsonpath(const char *text, struct target_state *out)
         "--for=jsonpath='{.status.readyReplicas}'";
     const char *equals = strchr(text, '=');
     struct km_slice path = {text, equals == NULL ? strlen(text) : (size_t)(equals - text)};
+    struct km_buf pointer;
     out->what = FOR_PATH;
     out->value[0] = '\0';
     if (path.len == 0)
@@ -381,7 +310,8 @@ static int read_jsonpath(const char *text, struct target_state *out)
         if (km_slice_copy(value, out->value, sizeof out->value) != KM_OK)
             return cli_usage_error("the value is longer than %d bytes", (int)sizeof out->value - 1);
     }
-    if (read_expression(path, out) != KM_OK)
+    km_buf_init(&pointer, out->name, sizeof out->name);
+    if (jsonpath_pointer(path, &pointer) != KM_OK)
         return cli_usage_error("\"%.*s\": only plain paths such as {.status.phase} are supported",
                                (int)path.len, path.ptr);
     return 0;

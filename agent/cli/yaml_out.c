@@ -27,24 +27,9 @@ static void put_line(unsigned indent)
 
 /* ---- characters ---- */
 
-static size_t encode(uint32_t point, char out[4])
-{
-    if (point < 0x80) {
-        out[0] = (char)point;
-        return 1;
-    }
-    size_t more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-    static const unsigned char leads[] = {0, 0xc0, 0xe0, 0xf0};
-    out[0] = (char)(leads[more] | point >> (6 * more));
-    for (size_t i = 1; i <= more; i++)
-        out[i] = (char)(0x80 | ((point >> (6 * (more - i))) & 0x3f));
-    return more + 1;
-}
-
 static void put_point(uint32_t point)
 {
-    char bytes[4];
-    out_bytes(bytes, encode(point, bytes));
+    tree_put_char(point);
     column++;
 }
 
@@ -132,7 +117,7 @@ static bool reads_as_string(struct km_slice inside)
     while (at < inside.len) {
         if (len + 5 > sizeof text)
             return true;
-        len += encode(tree_char(inside, &at), text + len);
+        len += tree_encode(tree_char(inside, &at), text + len);
     }
     text[len] = '\0';
     return strlen(text) != len || yaml_is_string(text);

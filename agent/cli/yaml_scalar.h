@@ -4,7 +4,8 @@
 
 #include "kubemote/km_base.h"
 
-#define YAML_SCALAR_SIZE 128 /* with NUL; longer ones are strings */
+#define YAML_SCALAR_SIZE \
+    512 /* with NUL; longer ones are taken for strings: no number of use is longer than 309 digits */
 
 /* Whether a plain scalar of this text (shorter than YAML_SCALAR_SIZE) is a string to YAML 1.1. */
 bool yaml_is_string(const char *text);

@@ -284,6 +284,17 @@ static void large_objects_keep_their_order(void **state)
     assert_true(large > 30 && large < 70);
 }
 
+static void long_numbers_are_quoted(void **state)
+{
+    char text[256] = "[\"", want[256] = "- \"";
+    (void)state;
+    memset(text + 2, '0', 130);
+    memcpy(text + 132, "\"]", 3);
+    memset(want + 3, '0', 130);
+    memcpy(want + 133, "\"\n", 3);
+    assert_string_equal(yaml(text), want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +308,7 @@ int main(void)
         cmocka_unit_test(items_get_their_kind_and_lose_managed_fields),
         cmocka_unit_test(events_name_their_type),
         cmocka_unit_test(large_objects_keep_their_order),
+        cmocka_unit_test(long_numbers_are_quoted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@ package kubectl
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,61 @@ func TestGet(t *testing.T) {
 		{args: "get pods --chunk-size=many"},
 		{args: "get pods -n"},
 		{args: "get", differs: "kubectl names its explain, which kubemote has not"},
+		{args: "get cm nosuch -n nowhere"},
+		{args: "get cm/nosuch svc/nosuch -n nowhere -o json"},
+		{args: "get cm nosuch -n nowhere --ignore-not-found"},
 	})
+}
+
+func TestSortBy(t *testing.T) {
+	each(t, "get --sort-by", []command{
+		{args: "get ns --sort-by=.metadata.uid"},
+		{args: "get ns --sort-by={.metadata.uid} -o wide --show-labels"},
+		{args: "get ns --sort-by=metadata.resourceVersion --no-headers"},
+		{args: "get clusterroles --sort-by=.metadata.uid"},
+		{args: "get clusterroles --sort-by=.metadata.name -L kubernetes.io/bootstrapping"},
+		{args: "get svc -A --sort-by=.spec.ports[0].port"},
+		{args: "get flowschemas --sort-by=.spec.matchingPrecedence -o name"},
+		{args: "get ns nosuch --sort-by=.metadata.name"},
+		{args: "get pods -n nowhere --sort-by=.metadata.name"},
+	})
+}
+
+func jsonpath(words ...string) command { return command{argv: append([]string{"get"}, words...)} }
+
+func TestJSONPath(t *testing.T) {
+	each(t, "get -o jsonpath", []command{
+		jsonpath("ns", "-o", "jsonpath={.items[*].metadata.name}"),
+		jsonpath("ns", "-o", `jsonpath={.items[1].metadata.name}{"\n"}`),
+		jsonpath("ns", "-o", `jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}{.kind} {.apiVersion}`),
+		jsonpath("ns", "--chunk-size=2", "-o", `jsonpath=<{range .items[*]}{@.metadata} {end}>`),
+		jsonpath("clusterroles", "-o", `jsonpath={range .items[*]}{.metadata.name}:{range .rules[*]} {.verbs[*]}{"\n"}{end}{end}`),
+		jsonpath("ns", "default", "-o", `jsonpath={.metadata.labels.kubernetes\.io/metadata\.name} {.nosuch}|{$.spec.finalizers[0]}`),
+		jsonpath("ns", "default", "-o", `jsonpath={.metadata.labels['kubernetes\.io/metadata\.name']}`),
+		jsonpath("ns", "default", "-o", "jsonpath={@}"),
+		jsonpath("ns", "default", "-o", "jsonpath={.}"),
+		jsonpath("ns", "default", "-o", "jsonpath=no path"),
+		jsonpath("cm", "tricky", "-n", "web", "-o", "jsonpath={.data.umlaut}{.data.lines}{.data.9}{.data}"),
+		jsonpath("pods", "-n", "nowhere", "-o", "jsonpath=a{.items[*].metadata.name}b"),
+		jsonpath("ns", "default", "-o", "jsonpath"),
+		jsonpath("ns", "default", "-o", "jsonpath="),
+		jsonpath("ns", "default", "-o", "jsonpath={.a"),
+		{argv: []string{"get", "ns", "nosuch", "-o", "jsonpath={.a}"}},
+		{argv: []string{"get", "ns", "default", "-w", "-o", "jsonpath={.metadata.name} "}, during: touch},
+	})
+}
+
+// What kubemote refuses, it names.
+func TestJSONPathRefused(t *testing.T) {
+	for _, template := range []string{"{.items[?(@.a)]}", "{..name}", "{.items[0:2].kind}", "{.items[*]['a','b']}", "{.items[*].*}",
+		"{.items[*].kind}{.items[*].kind}", "{range .items[*]}{.kind}", "{end}", "{.a}}{", "{\"a}"} {
+		t.Run(template, func(t *testing.T) {
+			out := runProgram(t, ours, newRecorder(t, nil), &command{argv: []string{"get", "ns", "-o", "jsonpath=" + template}}, cacheOf(ours))
+			if out.code != 1 || out.stdout != "" || !strings.HasPrefix(out.stderr, "error: error parsing jsonpath "+template) {
+				t.Errorf("%+v", out)
+			}
+		})
+	}
 }
 
 // touch changes a ConfigMap while a watch is recorded.
@@ -145,6 +200,7 @@ func TestEveryKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var names []string
 	for _, list := range lists {
 		group, version := "", list.GroupVersion
 		if at := strings.IndexByte(version, '/'); at >= 0 {
@@ -158,14 +214,18 @@ func TestEveryKind(t *testing.T) {
 			if group == "" {
 				name = r.Name
 			}
-			for _, form := range kindForms {
-				report.row("Every kind that the server lists", "get "+name+" "+form, "same")
-			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				kind(t, name)
-			})
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, form := range kindForms {
+			report.row("Every kind that the server lists", "get "+name+" "+form, "same")
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kind(t, name)
+		})
 	}
 }
 

@@ -55,6 +55,18 @@ Known limits, by design: memory does not grow with the cluster.
   order of the server, and as JSON within yaml.
 - yaml: the same data always; the same bytes unless a string is longer than 16 kB, or has a byte order mark, U+2028 or control
   characters. kubectl prints nothing when a string of one object has control characters; kubemote writes them escaped.
+- --sort-by: tables and -o name only. Rows are sorted while they fit CONFIG_KM_CLI_TABLE_BYTES; beyond that each such part is sorted by itself, and a
+  warning says so. Rows with equal keys stay in the server's order. When no row has the field, kubectl says "No resources found"
+  and kubemote that the field is missing, exit code 1.
+- -o jsonpath: names, [N], [*], range and quoted text; of a list .items may stand there once, because items are not kept. Anything
+  else is refused with its place in the template.
+- Writing commands print -o json, yaml, jsonpath and name. When one of several applied objects fails, kubectl prints none and kubemote
+  those that were applied.
+- --dry-run=client: create, label, annotate and delete, as kubectl does; of label and annotate without -o json or yaml. patch refuses
+  it, since only the server can apply a patch; apply is always server-side, where kubectl refuses it too.
+- --insecure-skip-tls-verify is refused on purpose: name the certificate authority or --tls-server-name instead.
+- -v: lines of kubemote's own log; 6 tells each request.
+- get -f FILE -w is refused: name the type.
 - A list whose continue token expired: kubectl fails; kubemote lists again as a whole when nothing was printed yet.
 - Words of --help are kubemote's own.
 `
