@@ -192,6 +192,33 @@ int km_port_write(int fd, const char *data, size_t len)
     return KM_OK;
 }
 
+int km_port_write_soon(int fd, const char *data, size_t len, int wait_ms)
+{
+    (void)wait_ms;
+    return km_port_write(fd, data, len);
+}
+
+/* The simulated machine has no files that grow and no sockets of the file system. */
+int km_port_append_open(const char *path, uint64_t *size)
+{
+    (void)path;
+    *size = 0;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_datagram_open(const char *path)
+{
+    (void)path;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_file_rename(const char *from, const char *to)
+{
+    (void)from;
+    (void)to;
+    return KM_ERR_NOT_FOUND;
+}
+
 /* ---- seal and facts ---- */
 
 int km_port_seal(void)

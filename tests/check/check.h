@@ -15,6 +15,7 @@ int check_fieldselector(int argc, char **argv);
 int check_name(int argc, char **argv);
 int check_yaml(int argc, char **argv);
 int check_kubeconfig(int argc, char **argv);
+int check_klog(int argc, char **argv);
 
 /* Prints the usage of one subcommand to stderr and returns 2. */
 int check_usage(const char *name);

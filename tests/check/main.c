@@ -39,6 +39,10 @@ static const struct {
     {"kubeconfig", check_kubeconfig, "FILE[:FILE...] [--context CONTEXT]",
      "the settings of the current context or of CONTEXT as one JSON object, secrets included; "
      "several files are merged"},
+    {"klog", check_klog, "FILE [--json]",
+     "the lines that the log writes for the file's cases (message, values, severity, withNames, "
+     "...), "
+     "in klog's text or JSON format"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
