@@ -19,6 +19,7 @@ static const char usage[] =
     "                         else the host name)\n"
     "  --config FILE          the agent's configuration (docs/CONFIGURATION.md)\n"
     "  --metrics-file FILE    write metrics there every 15 s, in Prometheus' text format\n"
+    "  --log-format FORMAT    text (default) or json\n"
     "  --print-node           print the Node's row each time it changes\n"
     "  -v N                   log verbosity: 0 normal, 2 decisions, 6 requests\n"
     "\n"
@@ -89,13 +90,21 @@ static const char **text_flag(struct km_cli *out, struct km_slice name)
     } flags[] = {
         {"--kubeconfig", &out->kubeconfig},     {"--context", &out->context},
         {"--node-name", &out->node_name},       {"--config", &out->config},
-        {"--metrics-file", &out->metrics_file},
+        {"--metrics-file", &out->metrics_file}, {"--log-format", &out->log_format},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         if (km_slice_eq_str(name, flags[i].name))
             return flags[i].value;
     }
     return NULL;
+}
+
+static int check_format(const char *format, struct km_fault *fault)
+{
+    if (strcmp(format, "text") == 0 || strcmp(format, "json") == 0)
+        return KM_OK;
+    return km_fault_set(fault, KM_ERR_CONFIG, "--log-format takes text or json, not \"%.80s\"",
+                        format);
 }
 
 static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *fault)
@@ -110,8 +119,10 @@ static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *faul
     struct km_slice name = {arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg)};
     c->value = equals == NULL ? NULL : equals + 1;
     const char **text = text_flag(out, name);
-    if (text != NULL)
-        return take_once(c, arg, text, fault);
+    if (text != NULL) {
+        int err = take_once(c, arg, text, fault);
+        return err == KM_OK && text == &out->log_format ? check_format(*text, fault) : err;
+    }
     if (km_slice_eq_str(name, "--print-node") && equals == NULL) {
         out->print_node = true;
         return KM_OK;

@@ -18,6 +18,18 @@ int kube_on_head(void *ctx, const struct km_http_parser *head);
 int kube_on_body(void *ctx, struct km_slice bytes);
 void kube_on_done(void *ctx, int err, const struct km_fault *fault);
 
+/* ---- debug.c: the log's levels 7 to 10 ---- */
+
+const char *kube_method_name(enum km_http_method method);
+void kube_debug_request(const struct km_client *client, const struct km_request *r);
+void kube_debug_head(const struct km_client *client, const struct km_request *r,
+                     const struct km_http_parser *head);
+void kube_debug_body(struct km_slice bytes);
+
+/* ---- client.c: what km_client_measure was given ---- */
+
+void kube_measure(const struct km_request *r, enum km_measure what, int64_t value);
+
 /* ---- warning.c ---- */
 
 /* Hands the head's warnings to the client's on_warning. */

@@ -11,6 +11,7 @@ struct km_cli {
     enum km_command command;
     const char *kubeconfig, *context, *node_name, *config, *metrics_file; /* NULL: not given */
     int verbosity;                                                        /* -1: not given */
+    const char *log_format; /* "text" or "json"; NULL: not given */
     bool print_node;
 };
 

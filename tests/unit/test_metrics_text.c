@@ -40,7 +40,7 @@ static struct km_pool more_pods = {.name = "pod", .size = 6, .used = 1, .max = 2
 static struct km_counter restarts_pod = {.name = "kubemote_watch_restarts_total{kind=\"Pod\"}",
                                          .value = 5,
                                          .help = "Watches begun again."};
-static struct km_counter requests = {.name = "kubemote_requests_total", .value = UINT64_MAX};
+static struct km_counter requests = {.name = "kubemote_odd_requests_total", .value = UINT64_MAX};
 static struct km_counter restarts_node = {.name = "kubemote_watch_restarts_total{kind=\"Node\"}",
                                           .value = 7};
 static struct km_counter restarts_more = {.name = "kubemote_watch_restarts_total{kind=\"Pod\"}",
@@ -99,11 +99,11 @@ static void test_text(void **state)
         "# TYPE kubemote_pool_size gauge\n"
         "kubemote_pool_size{pool=\"pod\"} 70\n"
         "kubemote_pool_size{pool=\"a\\\"b\\\\c\\nd\"} 1\n"
-        "# HELP kubemote_pool_used Elements in use.\n"
+        "# HELP kubemote_pool_used Elements of the static pool in use.\n"
         "# TYPE kubemote_pool_used gauge\n"
         "kubemote_pool_used{pool=\"pod\"} 4\n"
         "kubemote_pool_used{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_pool_max Most elements ever in use.\n"
+        "# HELP kubemote_pool_max Most elements of the static pool ever in use.\n"
         "# TYPE kubemote_pool_max gauge\n"
         "kubemote_pool_max{pool=\"pod\"} 11\n"
         "kubemote_pool_max{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
@@ -115,9 +115,9 @@ static void test_text(void **state)
         "# TYPE kubemote_watch_restarts_total counter\n"
         "kubemote_watch_restarts_total{kind=\"Pod\"} 7\n"
         "kubemote_watch_restarts_total{kind=\"Node\"} 7\n"
-        "# HELP kubemote_requests_total Count of requests.\n"
-        "# TYPE kubemote_requests_total counter\n"
-        "kubemote_requests_total 18446744073709551615\n"
+        "# HELP kubemote_odd_requests_total Count of odd requests.\n"
+        "# TYPE kubemote_odd_requests_total counter\n"
+        "kubemote_odd_requests_total 18446744073709551615\n"
         "# HELP kubemote_build_info The version\\\\that runs.\\nNow.\n"
         "# TYPE kubemote_build_info gauge\n"
         "kubemote_build_info{version=\"1.2.3\"} 1\n"

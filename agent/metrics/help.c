@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each metric means, in one place: the rooms that count know names alone. */
+#include "kubemote/km_metrics.h"
+
+static const struct {
+    const char *family, *help;
+} texts[] = {
+    {"kubemote_build_info", "1, with the version and the processor that the program was made for."},
+    {"kubemote_events_lost_total",
+     "Kubernetes events dropped because too many waited or the server refused them."},
+    {"kubemote_events_sent_total", "Kubernetes events that the server took."},
+    {"kubemote_hostile_answers_total",
+     "Answers of the server that no API server would send; the connection was dropped."},
+    {"kubemote_http_answers_refused_total", "Responses that are not HTTP as RFC 9112 has it."},
+    {"kubemote_http_head_too_large_total",
+     "Responses whose head is larger than KM_NET_HEAD_BYTES."},
+    {"kubemote_http_request_too_large_total",
+     "Requests that did not fit KM_NET_TX_BYTES and were not sent."},
+    {"kubemote_lease_age_seconds",
+     "Time since the node's lease was renewed; -1 before the first time."},
+    {"kubemote_lease_renewals_total", "Renewals of the node's lease that the server took."},
+    {"kubemote_links_suspected_total",
+     "Times when all connections were dropped because one seemed dead."},
+    {"kubemote_log_lines_cut_total", "Log lines longer than KM_LOG_LINE_BYTES."},
+    {"kubemote_log_suppressed_total", "Log lines suppressed because their place wrote too many."},
+    {"kubemote_log_write_errors_total", "Log lines that could not be written."},
+    {"kubemote_loop_timers_refused_total",
+     "Timers not set because KM_TIMER_COUNT were set already."},
+    {"kubemote_metrics_file_errors_total", "Times the metrics file could not be written."},
+    {"kubemote_net_connect_failures_total",
+     "TCP connections to an address of the server that failed."},
+    {"kubemote_net_handshake_failures_total", "Connections that ended during the TLS handshake."},
+    {"kubemote_net_stale_connections_total",
+     "Requests that met a kept connection which the server had closed."},
+    {"kubemote_net_timeouts_total", "Steps of connections that took longer than allowed."},
+    {"kubemote_node_ready", "1 since the server accepted the Node as Ready."},
+    {"kubemote_node_writes_total", "Writes of the Node and its status that the server took."},
+    {"kubemote_pods_finished_total", "Pods whose deletion was finished."},
+    {"kubemote_pool_max", "Most elements of the static pool ever in use."},
+    {"kubemote_pool_refused_total", "Elements refused because the pool was full."},
+    {"kubemote_pool_size", "Elements of the static pool."},
+    {"kubemote_pool_used", "Elements of the static pool in use."},
+    {"kubemote_request_failures_total", "Requests that no usable answer came to."},
+    {"kubemote_requests_total", "Requests sent to the server, watches and repeated ones too."},
+    {"kubemote_serve_dropped_total",
+     "Connections to the metrics endpoint closed for being slow or idle, or to make room."},
+    {"kubemote_serve_refused_total",
+     "Requests to the metrics endpoint answered with an error of the client's."},
+    {"kubemote_serve_requests_total",
+     "Requests to the metrics endpoint that were answered with 200 or 500."},
+    {"kubemote_time_seconds", "Unix time when the metrics were written."},
+    {"kubemote_tls_arena_max_bytes", "Most bytes of the TLS arena ever in use."},
+    {"kubemote_tls_arena_refused",
+     "Handshakes or messages that failed because the TLS arena or its slots were full."},
+    {"kubemote_tls_arena_size_bytes", "Size of the TLS arena (KM_TLS_ARENA_BYTES)."},
+    {"kubemote_tls_arena_used_bytes", "Bytes of the TLS arena in use."},
+    {"kubemote_tls_handshakes_failed", "TLS handshakes that failed."},
+    {"kubemote_tls_handshakes_full", "TLS handshakes with certificates."},
+    {"kubemote_tls_handshakes_resumed", "TLS handshakes that resumed a kept session."},
+    {"kubemote_tls_slots_max", "Most record buffers ever in use."},
+    {"kubemote_tls_slots_used", "Record buffers of TLS connections in use."},
+    {"kubemote_watch_age_seconds",
+     "Time since the watch of nodes or pods told of an event or a bookmark; -1 before the first."},
+    {"kubemote_watch_events_total", "Events that watches brought."},
+    {"kubemote_watch_lists_total", "Lists that were read whole."},
+    {"kubemote_watch_refused_total", "Objects refused because their table was full."},
+    {"kubemote_watch_restarts_total", "Watches begun again after one that ended."},
+    {"kubemote_watch_skipped_total", "Objects passed over because they do not fit or lack a name."},
+    {"process_cpu_seconds_total", "Total user and system CPU time spent in seconds."},
+    {"process_resident_memory_bytes", "Resident memory size in bytes."},
+    {"process_start_time_seconds", "Start time of the process since unix epoch in seconds."},
+    {"process_virtual_memory_bytes", "Virtual memory size in bytes."},
+    {"rest_client_request_duration_seconds",
+     "Request latency in seconds. Broken down by verb, and host."},
+    {"rest_client_request_retries_total",
+     "Number of request retries, partitioned by status code, verb, and host."},
+    {"rest_client_request_size_bytes", "Request size in bytes. Broken down by verb and host."},
+    {"rest_client_requests_total",
+     "Number of HTTP requests, partitioned by status code, method, and host."},
+    {"rest_client_response_size_bytes", "Response size in bytes. Broken down by verb and host."},
+};
+
+const char *km_metrics_help(struct km_slice family)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (km_slice_eq_str(family, texts[i].family))
+            return texts[i].help;
+    }
+    return NULL;
+}
