@@ -258,6 +258,9 @@ build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
+build/$1/obs-serve: $$(call objects,$1,tests/obs/serve.c) $$(call libs_of,$1,metrics queue net log base port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -443,10 +446,15 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance obs trace cluster cluster-program plane e2e soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+
+obs: build/linux/obs-serve build/linux-asan/obs-serve ## The metrics endpoint by net/http, Prometheus' own parser and hostile scrapers
+	@$(TOOLS)/need.sh go
+	@cd tests/obs && for board in linux linux-asan; do \
+		KM_CORPORA=$(abspath $(CORPORA)) KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve $(GO) test -v -count=1 ./... || exit 1; done
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

@@ -122,11 +122,7 @@ static int64_t wall_seconds(void *ctx)
 
 static void measure(const struct km_request *r, enum km_measure what, int64_t value)
 {
-    static const char *const verbs[] = {
-        [KM_GET] = "GET", [KM_HEAD] = "HEAD",   [KM_POST] = "POST",
-        [KM_PUT] = "PUT", [KM_PATCH] = "PATCH", [KM_DELETE] = "DELETE",
-    };
-    const char *verb = verbs[r->method];
+    const char *verb = km_method_name(r->method);
     if (what == KM_MEASURE_ANSWER)
         km_rest_metrics_answer(verb, r->http_status, value, r->body.len);
     else if (what == KM_MEASURE_BODY)

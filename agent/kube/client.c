@@ -157,8 +157,8 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     }
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
-    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window, sizeof lane->window,
-                  status_text, lane);
+    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window,
+                  sizeof lane->window, status_text, lane);
     return KM_OK;
 }
 

@@ -10,7 +10,7 @@
 
 static char text[1536] KM_POOL_STORAGE(debug_text);
 
-const char *kube_method_name(enum km_http_method method)
+const char *km_method_name(enum km_http_method method)
 {
     static const char *const names[] = {
         [KM_GET] = "GET", [KM_HEAD] = "HEAD",   [KM_POST] = "POST",
@@ -65,7 +65,7 @@ static void log_body(const char *what, struct km_slice body)
 
 void kube_debug_request(const struct km_client *client, const struct km_request *r)
 {
-    const char *verb = kube_method_name(r->method);
+    const char *verb = km_method_name(r->method);
     char url[URL_BYTES];
     struct km_buf out;
 
@@ -111,7 +111,7 @@ void kube_debug_head(const struct km_client *client, const struct km_request *r,
     km_buf_init(&out, text, sizeof text);
     put_answer_headers(&out, head);
     if (km_log_enabled(9))
-        KM_V(9, "Response", KM_S("verb", kube_method_name(r->method)),
+        KM_V(9, "Response", KM_S("verb", km_method_name(r->method)),
              KM_S("url", url_of(client, r, url)), KM_U("status", head->status),
              KM_S("headers", text), KM_I("milliseconds", milliseconds));
     else

@@ -20,7 +20,6 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault);
 
 /* ---- debug.c: the log's levels 7 to 10 ---- */
 
-const char *kube_method_name(enum km_http_method method);
 void kube_debug_request(const struct km_client *client, const struct km_request *r);
 void kube_debug_head(const struct km_client *client, const struct km_request *r,
                      const struct km_http_parser *head);

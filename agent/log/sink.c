@@ -22,15 +22,12 @@ static char text[KM_LOG_TAG_BYTES + CONFIG_KM_LOG_LINE_BYTES] KM_POOL_STORAGE(lo
 static struct km_pool site_pool = {.name = "log_site", .size = CONFIG_KM_LOG_SITE_COUNT};
 static struct km_counter suppressed_total = {
     .name = "kubemote_log_suppressed_total",
-    .help = "Log lines suppressed because their place wrote too many.",
 };
 static struct km_counter cut_total = {
     .name = "kubemote_log_lines_cut_total",
-    .help = "Log lines longer than KM_LOG_LINE_BYTES.",
 };
 static struct km_counter write_errors_total = {
     .name = "kubemote_log_write_errors_total",
-    .help = "Log lines that could not be written.",
 };
 
 static struct {

@@ -166,9 +166,9 @@ void serve_answer_error(struct serve_peer *p, int err)
     refused_total.value++;
     p->closing = true;
     put_text(p, status,
-             km_slice_of(status == 413   ? "no request here has a body\n"
-                         : status == 431 ? "the request's head is too large\n"
-                                         : "no request as RFC 9112 has it\n"));
+             km_slice_of(status == 413   ? "a request with a body\n"
+                         : status == 431 ? "head too large\n"
+                                         : "malformed request\n"));
 }
 
 void serve_answer(struct serve_peer *p, const struct km_serve_options *options)
@@ -185,6 +185,6 @@ void serve_answer(struct serve_peer *p, const struct km_serve_options *options)
         answer_health(p, options);
     } else {
         refused_total.value++;
-        put_text(p, 404, km_slice_of("there are /metrics, /healthz, /readyz, /livez\n"));
+        put_text(p, 404, km_slice_of("not found\n"));
     }
 }

@@ -7,7 +7,6 @@ static char text[CONFIG_KM_METRICS_TEXT_BYTES] KM_POOL_STORAGE(metrics_text);
 
 static struct km_counter errors_total = {
     .name = "kubemote_metrics_file_errors_total",
-    .help = "Times the metrics file could not be written.",
 };
 
 int km_metrics_file_write(struct km_metrics_file *file)

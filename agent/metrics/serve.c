@@ -10,7 +10,7 @@
 #define ANSWER_MS 60000
 #define LINGER_MS 1000
 /* How long one that has not sent a byte, or not a whole head, keeps its place when others wait. */
-#define SILENT_GRACE_MS 50
+#define SILENT_GRACE_MS 150
 #define SLOW_GRACE_MS 1000
 #define ACCEPT_PAUSE_MS 1000
 #define STEPS 8

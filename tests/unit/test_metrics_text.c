@@ -95,19 +95,19 @@ static void test_text(void **state)
     km_gauge_register(&info);
     assert_string_equal(
         write_all(),
-        "# HELP kubemote_pool_size Elements of the static pool.\n"
+        "# HELP kubemote_pool_size Elements of the pool.\n"
         "# TYPE kubemote_pool_size gauge\n"
         "kubemote_pool_size{pool=\"pod\"} 70\n"
         "kubemote_pool_size{pool=\"a\\\"b\\\\c\\nd\"} 1\n"
-        "# HELP kubemote_pool_used Elements of the static pool in use.\n"
+        "# HELP kubemote_pool_used Elements of the pool in use.\n"
         "# TYPE kubemote_pool_used gauge\n"
         "kubemote_pool_used{pool=\"pod\"} 4\n"
         "kubemote_pool_used{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_pool_max Most elements of the static pool ever in use.\n"
+        "# HELP kubemote_pool_max Most elements of the pool ever in use.\n"
         "# TYPE kubemote_pool_max gauge\n"
         "kubemote_pool_max{pool=\"pod\"} 11\n"
         "kubemote_pool_max{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_pool_refused_total Elements refused because the pool was full.\n"
+        "# HELP kubemote_pool_refused_total Elements refused by a full pool.\n"
         "# TYPE kubemote_pool_refused_total counter\n"
         "kubemote_pool_refused_total{pool=\"pod\"} 5\n"
         "kubemote_pool_refused_total{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
