@@ -193,7 +193,7 @@ static int read_header(struct km_serve_request *r, struct km_slice line)
         return KM_ERR_PROTOCOL;
     value = km_slice_trim((struct km_slice){line.ptr + len + 1, line.len - len - 1});
     if (km_slice_eq_nocase(name, "Host")) {
-        r->hosts += r->hosts < 2;
+        r->hosts = r->hosts == 0 ? 1 : 2;
     } else if (km_slice_eq_nocase(name, "Connection")) {
         read_connection(r, value);
     } else if (km_slice_eq_nocase(name, "Accept")) {
