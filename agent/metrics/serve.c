@@ -344,7 +344,8 @@ static void step(struct serve_peer *p, int64_t now_ms)
     }
     if (p->state == SERVE_LINGER && deadline_of(p) <= now_ms)
         end(p);
-    else if (p->state != SERVE_FREE && !p->kick && deadline_of(p) <= now_ms)
+    else if (p->state != SERVE_FREE && !(p->state == SERVE_READ && p->kick) &&
+             deadline_of(p) <= now_ms)
         drop(p);
 }
 
