@@ -12,6 +12,9 @@
 /* How long one that has not sent a byte, or not a whole head, keeps its place when others wait. */
 #define SILENT_GRACE_MS 150
 #define SLOW_GRACE_MS 1000
+/* The same for one that does not read its answer, or takes long over it. */
+#define STALL_GRACE_MS 2000
+#define ANSWER_GRACE_MS 15000
 #define ACCEPT_PAUSE_MS 1000
 #define STEPS 8
 
@@ -164,12 +167,18 @@ static int64_t deadline_of(const struct serve_peer *p)
     }
 }
 
-/* From when on a newcomer may take this place; KM_NEVER while an answer is under way. */
+/* From when on a newcomer may take this place. */
 static int64_t yields_ms(const struct serve_peer *p)
 {
     if (p->state == SERVE_FREE || p->state == SERVE_LINGER)
         return 0;
-    if (p->state != SERVE_READ || p->kick)
+    if (p->state == SERVE_WRITE) {
+        int64_t stall_ms = p->progress_ms + STALL_GRACE_MS;
+        int64_t answer_ms = p->since_ms + ANSWER_GRACE_MS;
+
+        return stall_ms < answer_ms ? stall_ms : answer_ms;
+    }
+    if (p->kick)
         return KM_NEVER;
     if (head_begun(p))
         return p->since_ms + SLOW_GRACE_MS;

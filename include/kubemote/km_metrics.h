@@ -225,7 +225,7 @@ bool km_serve_address_is_valid(struct km_slice listen);
  * GET and HEAD of /metrics, /healthz, /readyz, /livez (?verbose lists the checks); keep-alive,
  * pipelined requests one after another. At most CONFIG_KM_SERVE_CONN_COUNT connections; when all are
  * taken the newcomer replaces the one that has been without a whole request for longest, at least a
- * second, else it waits to be accepted. A head must come within 5 s, a connection rests for at most 60 s
+ * second, or that has not read its answer for two, else it waits to be accepted. A head must come within 5 s, a connection rests for at most 60 s
  * between requests, and an answer that nobody reads for 10 s or that takes more than 60 s is dropped.
  *
  * Counters: kubemote_serve_requests_total, kubemote_serve_refused_total, kubemote_serve_dropped_total;
