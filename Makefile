@@ -80,7 +80,7 @@ $(addprefix $(LIBYAML_DIR)/src/,$(LIBYAML_SOURCES)): | $(LIBYAML_STAMP) ;
 HOT_ROOMS := base json net kube cache queue watch control node log metrics text
 COLD_ROOMS := manifest cli
 ROOMS := $(HOT_ROOMS) $(COLD_ROOMS)
-LIB_ROOMS := base text json net kube cache queue watch control log metrics
+LIB_ROOMS := base text json net kube manifest cache queue watch control log metrics
 
 room_sources = $(sort $(wildcard agent/$1/*.c))
 port_sources = $(sort $(wildcard port/$1/*.c))
@@ -230,17 +230,17 @@ $$(eval $$(call archive_rule,$1,libyaml,$(LIBYAML_SOURCES:%.c=build/$1/obj/libya
 build/$1/unit/%: build/$1/obj/tests/unit/%.o $$$$(call unit_libs,$1,$$$$*) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fault/%: build/$1/obj/tests/fault/%.o $$(call fault_libs,$1) | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-lcmocka)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,$$(if $$($1_PREFIX),,-lcmocka))
 
 build/$1/fuzz/%: build/$1/obj/tests/fuzz/%.o $$$$(call unit_libs,$1,$$$$*)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
-	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),,-fsanitize=fuzzer)
 
 build/$1/kubemote.sym: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
@@ -256,11 +256,26 @@ build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
 build/$1/obs-serve: $$(call objects,$1,tests/obs/serve.c) $$(call libs_of,$1,metrics queue net log base port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
+build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/examples/%: build/$1/obj/docs/examples/%.o build/$1/libkubemote.a | $$($1_RUNTIME_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/elect-trace build/$1/example-controller: $$(call libs_of,$1,$(LIB_ROOMS) port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/elect-trace: $$(call objects,$1,tests/elect/elect_trace.c)
+build/$1/example-controller: $$(call objects,$1,docs/examples/controller/controller.c)
 build/$1/libkubemote.a: $$(call library_objects,$1)
 	$$(call say,AR      $$@)
 	@rm -f $$@ && $$($1_AR) rcsD $$@ $$^
@@ -297,6 +312,9 @@ FORCE:
 # What exists so far: a folder without sources is no error.
 all: build/$(BOARD)/libkubemote.a $(if $(wildcard agent/main.c),build/$(BOARD)/kubemote build/$(BOARD)/kubemote.sym) \
 	$(if $(wildcard tests/check/*.c),build/$(BOARD)/kubemote-check)
+
+.PHONY: examples
+examples: $(patsubst docs/examples/%.c,build/$(BOARD)/examples/%,$(wildcard docs/examples/*.c)) ## Build docs/examples with libkubemote.a
 
 # --- configuration -----------------------------------------------------------------------------------------------------
 
@@ -358,8 +376,10 @@ warnings: ## Compile the whole tree with gcc and clang, warnings are errors
 	@$(TOOLS)/need.sh unit
 	@$(MAKE) -s -k -j2 warnings-gcc warnings-clang
 .PHONY: warnings-gcc warnings-clang
-warnings-gcc warnings-clang: warnings-%: $$(patsubst %.c,build/warnings/$$*/%.o,$(WARN_SOURCES))
-	@echo "ok $*: $(words $(WARN_SOURCES)) files without a warning"
+warnings-gcc: $(WARN_SOURCES:%.c=build/warnings/gcc/%.o)
+	@echo "ok gcc: $(words $^) files without a warning"
+warnings-clang: $(WARN_SOURCES:%.c=build/warnings/clang/%.o)
+	@echo "ok clang: $(words $^) files without a warning"
 
 layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined symbols are allowed
 	@$(TOOLS)/need.sh check
@@ -446,7 +466,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance obs trace cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance obs trace informer cluster cluster-program plane e2e elect soak bench run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -462,6 +482,12 @@ trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 ra
 	@cd tests/trace/go && CGO_ENABLED=0 $(GO) test -c -trimpath -o $(CURDIR)/build/trace/queue-trace-go .
 	@python3 -B tests/trace/differential.py build/linux/queue-trace build/trace/queue-trace-go
 
+informer: cluster-program ## The informer against client-go's: a scripted server with every fault, a real plane under churn
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s -j2 build/linux/informer-trace && mkdir -p build/trace
+	@cd tests/informer && CGO_ENABLED=0 $(GO) build -trimpath -o $(CURDIR)/build/trace/informer-reference ./reference
+	@cd tests/informer && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) CGO_ENABLED=0 $(GO) test -trimpath -v -count=1 -parallel 8 -timeout 15m .
+
 cluster-program:
 	@$(TOOLS)/need.sh go
 	@GO=$(GO) tests/cluster/build.sh $(CLUSTER)
@@ -472,10 +498,15 @@ cluster: cluster-program ## Start a real control plane by hand; prints its kubec
 plane: cluster-program ## Tests of the control plane for tests and of its fault proxy
 	@cd tests/cluster && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 ./...
 
-e2e: ## End to end on the real control plane (E2E=pattern for some)
+e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@$(TOOLS)/need.sh e2e
-	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s -j2 BOARD=armv7 all && $(MAKE) -s cluster-program
+	@for board in linux linux-cli armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
+
+elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane
+	@$(TOOLS)/need.sh go
+	@$(MAKE) -s cluster-program
+	@cd tests/elect/go && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m ./...
 
 # The TLS port alone against a Go server: connections cut and resumed in random order; its memory must stay flat.
 SOAK_ROUNDS ?= 2000

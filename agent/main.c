@@ -15,7 +15,6 @@
 #define METRICS_MS 15000
 #define STOP_MS 12000 /* longer than any write may take */
 #define TURN_MS 60000
-#define ENTROPY_WAIT_MS 200
 #define TRIM_MS 30000
 
 static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
@@ -133,12 +132,12 @@ static void measure(const struct km_request *r, enum km_measure what, int64_t va
 
 /* ---- metrics and health ---- */
 
-static const char *metrics_path(const struct km_cli *cli)
+static const char *metrics_path(const struct km_run_flags *cli)
 {
     return cli->metrics_file != NULL ? cli->metrics_file : config.metrics_file;
 }
 
-static bool are_metrics_wanted(const struct km_cli *cli)
+static bool are_metrics_wanted(const struct km_run_flags *cli)
 {
     return metrics_path(cli)[0] != '\0' || config.metrics_listen[0] != '\0';
 }
@@ -211,7 +210,7 @@ static int serve(struct km_fault *fault)
 
 _Static_assert(KM_SERVE_FDS <= KM_LOOP_SOURCE_FDS, "the loop has no room for the endpoint");
 
-static int start_metrics(const struct km_cli *cli, struct km_fault *fault)
+static int start_metrics(const struct km_run_flags *cli, struct km_fault *fault)
 {
     if (!are_metrics_wanted(cli))
         return KM_OK;
@@ -232,7 +231,7 @@ static void lower(char *text)
     }
 }
 
-static int choose_name(const struct km_cli *cli, struct km_fault *fault)
+static int choose_name(const struct km_run_flags *cli, struct km_fault *fault)
 {
     struct km_port_uname names = {0};
     const char *name = cli->node_name != NULL ? cli->node_name : config.node_name;
@@ -261,7 +260,7 @@ static int check_user(struct km_fault *fault)
                         kubeconfig.user);
 }
 
-static int load(const struct km_cli *cli, struct km_fault *fault)
+static int load(const struct km_run_flags *cli, struct km_fault *fault)
 {
     const struct km_kubeconfig_options where = {
         .path = cli->kubeconfig, .context = cli->context, .order = KM_IN_CLUSTER_FIRST};
@@ -278,40 +277,9 @@ static int load(const struct km_cli *cli, struct km_fault *fault)
     return err;
 }
 
-/* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
-static const char *origin(const char *field, const char *file, uint32_t line,
-                          char out[KM_KUBECONFIG_PATH_SIZE])
-{
-    struct km_buf text;
-    km_buf_init(&text, out, KM_KUBECONFIG_PATH_SIZE);
-    if (file[0] != '\0')
-        km_buf_printf(&text, "%s %s", field, km_path_tail(file));
-    else
-        km_buf_printf(&text, "%s:%lu: %s-data", km_path_tail(kubeconfig.source),
-                      (unsigned long)line, field);
-    return out;
-}
-
 static int set_up_tls(struct km_fault *fault)
 {
-    char ca[KM_KUBECONFIG_PATH_SIZE], cert[sizeof ca], key[sizeof ca];
-    if (!kubeconfig.tls)
-        return KM_OK;
-    const struct km_tls_creds creds = {
-        .ca = kubeconfig.ca,
-        .cert = kubeconfig.cert,
-        .key = kubeconfig.key,
-        .ca_name = origin("certificate-authority", kubeconfig.ca_file, kubeconfig.ca_line, ca),
-        .cert_name = origin("client-certificate", kubeconfig.cert_file, kubeconfig.cert_line, cert),
-        .key_name = origin("client-key", kubeconfig.key_file, kubeconfig.key_line, key)};
-    int err = km_tls_setup(&creds, fault);
-    if (err == KM_AGAIN)
-        KM_WARN("Waiting for the kernel's random numbers, as there are none yet after its start");
-    while (err == KM_AGAIN && !km_port_stop_requested()) {
-        (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
-        km_fault_clear(fault);
-        err = km_tls_setup(&creds, fault);
-    }
+    int err = km_client_tls(&kubeconfig, fault);
     km_kubeconfig_wipe_key(&kubeconfig);
     return err;
 }
@@ -339,12 +307,12 @@ static void run_loop(void)
     KM_INFO("Stopped", KM_S("node", config.node_name), KM_B("wasReady", km_agent_was_ready()));
 }
 
-static void start_log(const struct km_cli *cli)
+static void start_log(const struct km_run_flags *cli)
 {
     const char *format = cli->log_format;
     bool json = format != NULL ? strcmp(format, "json") == 0 : config.log_json;
     const struct km_log_options options = {.format = json ? KM_LOG_JSON : KM_LOG_TEXT,
-                                           .verbosity = cli->verbosity >= 0 ? cli->verbosity
+                                           .verbosity = cli->verbosity >= 0 ? (int)cli->verbosity
                                                                             : config.log_verbosity,
                                            .output = config.log_output,
                                            .file_bytes = config.log_file_bytes,
@@ -352,7 +320,7 @@ static void start_log(const struct km_cli *cli)
     km_log_init(&options);
 }
 
-static int run(const struct km_cli *cli)
+static int run(const struct km_run_flags *cli)
 {
     struct km_fault fault = {0};
     if (load(cli, &fault) != KM_OK)
@@ -387,19 +355,15 @@ static int run(const struct km_cli *cli)
 
 int main(int argc, char **argv)
 {
-    struct km_cli cli;
+    struct km_run_flags flags;
     struct km_fault fault = {0};
-    if (km_cli_parse(argc, argv, &cli, &fault) != KM_OK)
+    const struct km_cli_env env = {.kubeconfig = &kubeconfig,
+                                   .loop = &loop,
+                                   .version = KM_VERSION,
+                                   .terminal = km_port_is_terminal(2)};
+    if (argc < 2 || strcmp(argv[1], "run") != 0)
+        return km_cli_main(&env, argc, argv);
+    if (km_run_parse(argc - 2, argv + 2, &flags, &fault) != KM_OK)
         return fail(&fault);
-    switch (cli.command) {
-    case KM_COMMAND_RUN:
-        return run(&cli);
-    case KM_COMMAND_VERSION:
-        say(1, "kubemote " KM_VERSION "\n");
-        return 0;
-    case KM_COMMAND_HELP:
-        break;
-    }
-    say(1, km_cli_usage());
-    return 0;
+    return flags.help ? 0 : run(&flags);
 }

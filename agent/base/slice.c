@@ -92,3 +92,18 @@ int km_slice_copy(struct km_slice a, char *out, size_t out_size)
     out[a.len] = '\0';
     return KM_OK;
 }
+
+const char *km_slice_show(struct km_slice text, char out[KM_SHOW_SIZE])
+{
+    size_t max = KM_SHOW_SIZE - 1;
+    size_t len = text.len <= max ? text.len : max - 3;
+
+    for (size_t i = 0; i < len; i++)
+        out[i] = text.ptr[i] >= 0x20 && text.ptr[i] < 0x7f ? text.ptr[i] : '?';
+    if (text.len > max) {
+        memcpy(out + len, "...", 3);
+        len += 3;
+    }
+    out[len] = '\0';
+    return out;
+}

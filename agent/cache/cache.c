@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kubemote/km_cache.h"
+#include "text.h"
 
 /*
  * The table holds slot + 1 by linear probing. It is at most half full, so a probe always ends at an
@@ -30,7 +31,7 @@ static bool slot_holds(const struct km_cache *cache, uint32_t slot, struct km_sl
     const struct km_cache_slot *s = &cache->slots[slot];
 
     return s->hash == hash && s->key_len == key.len &&
-           memcmp(slot_key(cache, slot), key.ptr, key.len) == 0;
+           text_equal(slot_key(cache, slot), key.ptr, key.len);
 }
 
 /* The place of key in the table, or the empty place where it belongs. */
@@ -116,7 +117,7 @@ int km_cache_commit(struct km_cache *cache, struct km_slice key, uint16_t *slot,
         return KM_ERR_ARG;
     if (key.len >= cache->key_size)
         return KM_ERR_TOO_LONG;
-    hash = km_hash(key, cache->seed);
+    hash = text_hash(key, cache->seed);
     place = probe(cache, key, hash);
     if (cache->table[place] != 0) {
         at = (uint16_t)(cache->table[place] - 1u);
@@ -145,7 +146,7 @@ static int find_place(const struct km_cache *cache, struct km_slice key, uint32_
 {
     if (key.len == 0 || key.len >= cache->key_size)
         return KM_ERR_NOT_FOUND;
-    *place = probe(cache, key, km_hash(key, cache->seed));
+    *place = probe(cache, key, text_hash(key, cache->seed));
     return cache->table[*place] != 0 ? KM_OK : KM_ERR_NOT_FOUND;
 }
 

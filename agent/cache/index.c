@@ -3,6 +3,7 @@
 
 #include "index_priv.h"
 #include "table.h"
+#include "text.h"
 
 #define INDEX_FREE 0xFFu
 
@@ -48,8 +49,7 @@ static int ask(const struct km_index *index, uint32_t slot, struct km_index_sink
 
 static bool entry_is(const struct km_index *index, uint32_t entry, struct km_slice value)
 {
-    struct km_index_sink sink = {
-        .job = SINK_COMPARE, .order = index->order[entry], .value = value};
+    struct km_index_sink sink = {.job = SINK_COMPARE, .order = index->order[entry], .value = value};
 
     (void)ask(index, slot_of(index, entry), &sink);
     return sink.equal;
@@ -72,7 +72,7 @@ static uint32_t chain_of(const struct km_index *index, struct km_slice value, ui
 
 static uint32_t hash_of(const struct km_index *index, struct km_slice value)
 {
-    return km_hash(value, index->store->cache->seed);
+    return text_hash(value, index->store->cache->seed);
 }
 
 /* The new entry becomes the first of its chain, so that a walk that goes on behind it does not meet
@@ -244,8 +244,7 @@ int km_index_next(struct km_index_walk *walk, uint16_t *slot)
 int km_index_keys(const struct km_index *index, struct km_slice value, uint16_t *slots,
                   uint16_t size)
 {
-    struct km_index_sink sink = {
-        .job = SINK_COLLECT, .read = index, .slots = slots, .size = size};
+    struct km_index_sink sink = {.job = SINK_COLLECT, .read = index, .slots = slots, .size = size};
 
     collect_value(&sink, value);
     if (sink.found > size)
@@ -257,8 +256,7 @@ int km_index_keys(const struct km_index *index, struct km_slice value, uint16_t 
 int km_index_like(const struct km_index *index, struct km_slice key, const void *record,
                   uint16_t *slots, uint16_t size)
 {
-    struct km_index_sink sink = {
-        .job = SINK_COLLECT, .read = index, .slots = slots, .size = size};
+    struct km_index_sink sink = {.job = SINK_COLLECT, .read = index, .slots = slots, .size = size};
     int result = index->fn(index->ctx, key, record, &sink);
     uint32_t kept = 0;
 

@@ -6,18 +6,22 @@
 int km_key_join(struct km_slice ns, struct km_slice name, char *out, size_t out_size,
                 struct km_slice *key)
 {
-    struct km_buf text;
+    size_t before = ns.len > 0 ? ns.len + 1u : 0;
 
-    km_buf_init(&text, out, out_size);
+    *key = (struct km_slice){.ptr = out, .len = 0};
+    if (out_size > 0)
+        out[0] = '\0';
+    if (before >= out_size || name.len >= out_size - before)
+        return KM_ERR_TOO_LONG;
     if (ns.len > 0) {
-        km_buf_put_slice(&text, ns);
-        km_buf_putc(&text, '/');
+        memcpy(out, ns.ptr, ns.len);
+        out[ns.len] = '/';
     }
-    km_buf_put_slice(&text, name);
-    if (text.overflow)
-        km_buf_reset(&text);
-    *key = km_buf_slice(&text);
-    return key->len == 0 && ns.len + name.len > 0 ? KM_ERR_TOO_LONG : KM_OK;
+    if (name.len > 0)
+        memcpy(out + before, name.ptr, name.len);
+    key->len = before + name.len;
+    out[key->len] = '\0';
+    return KM_OK;
 }
 
 int km_key_split(struct km_slice key, struct km_slice *ns, struct km_slice *name)

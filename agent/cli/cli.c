@@ -1,170 +1,307 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the command, reads its flags, runs it. */
 #include <string.h>
 
-#include "kubemote/km_cli.h"
+#include "cli_priv.h"
 
-static const char usage[] =
-    "kubemote shows this machine as a node of a Kubernetes cluster.\n"
-    "\n"
-    "Usage:\n"
-    "  kubemote run [flags]   join the cluster and stay\n"
-    "  kubemote version       print the version\n"
-    "  kubemote help          print this text\n"
-    "\n"
-    "Flags of run:\n"
-    "  --kubeconfig FILE      credentials and server (default: the service account of a pod,\n"
-    "                         else $KUBECONFIG, else ~/.kube/config)\n"
-    "  --context NAME         context of the kubeconfig (default: its current-context)\n"
-    "  --node-name NAME       name of the Node (default: nodeName of the configuration,\n"
-    "                         else the host name)\n"
-    "  --config FILE          the agent's configuration (docs/CONFIGURATION.md)\n"
-    "  --metrics-file FILE    write metrics there every 15 s, in Prometheus' text format\n"
-    "  --log-format FORMAT    text (default) or json\n"
-    "  --print-node           print the Node's row each time it changes\n"
-    "  -v N                   log verbosity: 0 normal, 2 decisions, 6 requests\n"
-    "\n"
-    "SIGTERM and SIGINT end it: writes under way are finished, exit status 0.\n";
+/* ---- kubemote run ---- */
 
-const char *km_cli_usage(void)
-{
-    return usage;
-}
-
-struct cursor {
-    int argc, at;
-    char **argv;
-    const char *value; /* of --flag=value */
+static struct km_run_flags run_flags;
+static const char *verbosity_text;
+static const struct flag run_table[] = {
+    {"kubeconfig", 0, FLAG_TEXT, &run_flags.kubeconfig, "credentials and server", NULL},
+    {"context", 0, FLAG_TEXT, &run_flags.context, "context of the kubeconfig", NULL},
+    {"node-name", 0, FLAG_TEXT, &run_flags.node_name,
+     "name of the Node (else nodeName of the configuration, else the host name)", NULL},
+    {"config", 0, FLAG_TEXT, &run_flags.config, "the agent's configuration (docs/CONFIGURATION.md)",
+     NULL},
+    {"metrics-file", 0, FLAG_TEXT, &run_flags.metrics_file,
+     "write metrics there every 15 s, in Prometheus' text format", NULL},
+    {"log-format", 0, FLAG_TEXT, &run_flags.log_format, "text (default) or json", NULL},
+    {"print-node", 0, FLAG_BOOL, &run_flags.print_node, "print the Node's row each time it changes",
+     NULL},
+    {"v", 'v', FLAG_TEXT, &verbosity_text, "log verbosity: 0 normal, 2 decisions, 6 requests",
+     NULL},
+    {0},
 };
 
-/* Takes the value of the present flag, from behind "=" or from the next argument. A variable of the shell that was never
-   set leaves an empty value, or the next flag in its place. */
-static int take_value(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
+void run_flags_print(void)
 {
-    const char *value = c->value;
-
-    if (value == NULL && c->at + 1 < c->argc) {
-        value = c->argv[++c->at];
-        if (strncmp(value, "--", 2) == 0)
-            return km_fault_set(fault, KM_ERR_CONFIG, "%s needs a value, not the flag \"%s\"", flag,
-                                value);
-    }
-    if (value == NULL || value[0] == '\0')
-        return km_fault_set(fault, KM_ERR_CONFIG, "%.*s needs a value", (int)strcspn(flag, "="),
-                            flag);
-    *out = value;
-    return KM_OK;
+    flags_print(run_table);
 }
 
-/* The last of two values would win in silence, and be the wrong one half of the time. */
-static int take_once(struct cursor *c, const char *flag, const char **out, struct km_fault *fault)
+static void print_run_help(void)
 {
-    const char *before = *out;
-
-    int err = take_value(c, flag, out, fault);
-    if (err != KM_OK || before == NULL || strcmp(before, *out) == 0)
-        return err;
-    return km_fault_set(fault, KM_ERR_CONFIG, "%.*s is given twice: \"%.80s\" and \"%.80s\"",
-                        (int)strcspn(flag, "="), flag, before, *out);
+    out_text(
+        "Join the cluster as a Node and stay. SIGTERM and SIGINT end it: writes under way are\n"
+        "finished, exit status 0.\n\n"
+        "Usage:\n  kubemote run [flags]\n\nFlags:\n");
+    run_flags_print();
+    out_flush();
 }
 
-static int take_verbosity(struct cursor *c, const char *attached, struct km_cli *out,
-                          struct km_fault *fault)
-{
-    const char *text = attached;
-    uint64_t level;
-    int err = text[0] != '\0' ? KM_OK : take_value(c, "-v", &text, fault);
-    if (err != KM_OK)
-        return err;
-    if (km_slice_to_u64(km_slice_of(text), &level) != KM_OK || level > 10)
-        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%s\"",
-                            text);
-    out->verbosity = (int)level;
-    return KM_OK;
-}
+/* ---- a service file is read by nobody who would notice a slip: run is stricter than pflag ---- */
 
-static const char **text_flag(struct km_cli *out, struct km_slice name)
+static const struct flag *run_flag(const char *arg, size_t len)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } flags[] = {
-        {"--kubeconfig", &out->kubeconfig},     {"--context", &out->context},
-        {"--node-name", &out->node_name},       {"--config", &out->config},
-        {"--metrics-file", &out->metrics_file}, {"--log-format", &out->log_format},
-    };
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        if (km_slice_eq_str(name, flags[i].name))
-            return flags[i].value;
+    for (const struct flag *f = run_table; f->name != NULL; f++) {
+        if (strlen(f->name) == len && strncmp(f->name, arg, len) == 0)
+            return f;
     }
     return NULL;
 }
 
-static int check_format(const char *format, struct km_fault *fault)
+/* The value of argv[at], NULL when it has none; of a flag without "=" the next argument. */
+static const char *run_value(const struct flag *f, int argc, char **argv, int at)
 {
-    if (strcmp(format, "text") == 0 || strcmp(format, "json") == 0)
+    const char *equals = strchr(argv[at], '=');
+    if (equals != NULL)
+        return equals[1] != '\0' ? equals + 1 : NULL;
+    if (f->kind == FLAG_BOOL)
+        return "true";
+    bool there = at + 1 < argc && argv[at + 1][0] != '\0' && strncmp(argv[at + 1], "--", 2) != 0;
+    return there ? argv[at + 1] : NULL;
+}
+
+static int check_run_words(int argc, char **argv, struct km_fault *fault)
+{
+    const char *values[16] = {0};
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return KM_OK;
+    }
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        size_t len = strcspn(argv[i] + 2, "=");
+        const struct flag *f = run_flag(argv[i] + 2, len);
+        if (f == NULL)
+            return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %.80s (see `kubemote help`)",
+                                argv[i]);
+        const char *value = run_value(f, argc, argv, i);
+        if (value == NULL)
+            return km_fault_set(fault, KM_ERR_CONFIG, "--%s needs a value%s%.80s", f->name,
+                                i + 1 < argc ? ", not " : "", i + 1 < argc ? argv[i + 1] : "");
+        const char **seen = &values[f - run_table];
+        if (*seen != NULL && strcmp(*seen, value) != 0)
+            return km_fault_set(fault, KM_ERR_CONFIG, "--%s stands twice: \"%.80s\" and \"%.80s\"",
+                                f->name, *seen, value);
+        *seen = value;
+    }
+    return KM_OK;
+}
+
+_Static_assert(sizeof run_table / sizeof run_table[0] <= 16, "values above has no room");
+
+static int take_verbosity(struct km_fault *fault)
+{
+    uint64_t level;
+    if (verbosity_text == NULL)
+        return KM_OK;
+    if (km_slice_to_u64(km_slice_of(verbosity_text), &level) != KM_OK || level > 10)
+        return km_fault_set(fault, KM_ERR_CONFIG, "-v takes a number from 0 to 10, not \"%.80s\"",
+                            verbosity_text);
+    run_flags.verbosity = (int64_t)level;
+    return KM_OK;
+}
+
+static int check_format(struct km_fault *fault)
+{
+    const char *format = run_flags.log_format;
+    if (format == NULL || strcmp(format, "text") == 0 || strcmp(format, "json") == 0)
         return KM_OK;
     return km_fault_set(fault, KM_ERR_CONFIG, "--log-format takes text or json, not \"%.80s\"",
                         format);
 }
 
-static int take_flag(struct cursor *c, struct km_cli *out, struct km_fault *fault)
+int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
-    const char *arg = c->argv[c->at];
-    if (arg[0] != '-')
-        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%s\"", arg);
-    if (out->command != KM_COMMAND_RUN)
-        return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s, `kubemote %s` takes none", arg,
-                            c->argv[1]);
-    const char *equals = strchr(arg, '=');
-    struct km_slice name = {arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg)};
-    c->value = equals == NULL ? NULL : equals + 1;
-    const char **text = text_flag(out, name);
-    if (text != NULL) {
-        int err = take_once(c, arg, text, fault);
-        return err == KM_OK && text == &out->log_format ? check_format(*text, fault) : err;
-    }
-    if (km_slice_eq_str(name, "--print-node") && equals == NULL) {
-        out->print_node = true;
-        return KM_OK;
-    }
-    if (km_slice_eq_str(name, "--v") || km_slice_eq_str(name, "-v"))
-        return take_verbosity(c, "", out, fault);
-    if (arg[0] == '-' && arg[1] == 'v' && arg[2] >= '0' && arg[2] <= '9')
-        return take_verbosity(c, arg + 2, out, fault);
-    if (km_slice_eq_str(name, "--print-node"))
-        return km_fault_set(fault, KM_ERR_CONFIG, "--print-node takes no value: %s", arg);
-    return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %s (see `kubemote help`)", arg);
-}
-
-static int take_command(const char *word, struct km_cli *out, struct km_fault *fault)
-{
-    if (strcmp(word, "run") == 0)
-        out->command = KM_COMMAND_RUN;
-    else if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0)
-        out->command = KM_COMMAND_VERSION;
-    else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        out->command = KM_COMMAND_HELP;
-    else
-        return km_fault_set(fault, KM_ERR_CONFIG, "unknown command \"%s\" (see `kubemote help`)",
-                            word);
+    static const struct flag *const tables[] = {run_table, NULL};
+    static struct words words;
+    words.count = 0;
+    run_flags = (struct km_run_flags){.verbosity = -1};
+    verbosity_text = NULL;
+    int err = check_run_words(argc, argv, fault);
+    if (err == KM_OK)
+        err = flags_parse(tables, argc, argv, &words, &run_flags.help, fault);
+    if (err == KM_OK)
+        err = take_verbosity(fault);
+    if (err == KM_OK)
+        err = check_format(fault);
+    *out = run_flags;
+    if (err != KM_OK)
+        return err;
+    if (run_flags.help)
+        print_run_help();
+    else if (words.count > 0)
+        return km_fault_set(fault, KM_ERR_CONFIG, "unexpected argument \"%.80s\"", words.items[0]);
     return KM_OK;
 }
 
-int km_cli_parse(int argc, char **argv, struct km_cli *out, struct km_fault *fault)
+#ifdef CONFIG_KM_CLI
+
+/* ---- other commands ---- */
+
+static void print_commands(void)
 {
-    memset(out, 0, sizeof *out);
-    out->verbosity = -1;
-    out->command = KM_COMMAND_HELP;
-    if (argc < 2)
-        return KM_OK;
-    int err = take_command(argv[1], out, fault);
-    struct cursor c = {.argc = argc, .at = 2, .argv = argv};
-    for (; err == KM_OK && c.at < argc; c.at++) {
-        if (strcmp(argv[c.at], "--help") == 0 || strcmp(argv[c.at], "-h") == 0) {
-            out->command = KM_COMMAND_HELP;
-            return KM_OK;
-        }
-        err = take_flag(&c, out, fault);
+    out_text("kubemote shows this machine as a node of a Kubernetes cluster, and speaks to the "
+             "cluster.\n\n"
+             "Usage:\n  kubemote COMMAND [flags]\n\nCommands:\n");
+    out_text("  run                     join the cluster as a Node and stay\n");
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        out_printf("  %s", (*c)->name);
+        out_pad(strlen((*c)->name), 24);
+        out_printf("%s\n", (*c)->summary);
     }
-    return err;
+    out_text("\n`kubemote COMMAND --help` tells more.\n");
+    out_flush();
 }
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    }
+    return NULL;
+}
+
+static int print_help(const struct command *c)
+{
+    out_printf("%s\n\n%s\n", c->summary, c->usage);
+    if (c->flags != NULL) {
+        out_text("Flags:\n");
+        flags_print(c->flags);
+    }
+    out_text("\nFlags of every command:\n");
+    flags_print(cli_global_flags);
+    out_flush();
+    return 0;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    static const struct flag none[] = {{0}};
+    const struct flag *const tables[] = {c->flags != NULL ? c->flags : none, cli_global_flags,
+                                         NULL};
+    static struct words words;
+    bool help = false;
+    if (flags_parse(tables, argc, argv, &words, &help, &cli.fault) != KM_OK) {
+        err_printf("error: %s\nSee 'kubemote %s --help' for usage.\n", cli.fault.text, c->name);
+        return 1;
+    }
+    if (help)
+        return print_help(c);
+    int status = c->run(&words);
+    out_flush();
+    return status != 0 || !out_works() ? 1 : 0;
+}
+
+/* ---- the command's name, behind flags that every command takes, of one word or two ---- */
+
+static bool takes_next(const char *arg)
+{
+    for (const struct flag *f = cli_global_flags; f->name != NULL; f++) {
+        bool is_long = strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, f->name) == 0;
+        bool is_short = arg[1] == f->letter && f->letter != 0 && arg[2] == '\0';
+        if ((is_long || is_short) && f->kind != FLAG_BOOL && f->kind != FLAG_MAYBE)
+            return true;
+    }
+    return false;
+}
+
+/* Where the next word stands that is no flag; argc when there is none. */
+static int next_word(int argc, char **argv, int at)
+{
+    while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0')
+        at += takes_next(argv[at]) ? 2 : 1;
+    return at < argc ? at : argc;
+}
+
+static void drop(int *argc, char **argv, int at)
+{
+    memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at - 1) * sizeof argv[0]);
+    (*argc)--;
+}
+
+static bool is_family(const char *name)
+{
+    size_t len = strlen(name);
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strncmp((*c)->name, name, len) == 0 && (*c)->name[len] == ' ')
+            return true;
+    }
+    return false;
+}
+
+static int print_family(const char *name)
+{
+    size_t len = strlen(name);
+    out_printf("Usage:\n  kubemote %s COMMAND [flags]\n\nCommands:\n", name);
+    for (const struct command *const *c = cli_commands; *c != NULL; c++) {
+        if (strncmp((*c)->name, name, len) != 0 || (*c)->name[len] != ' ')
+            continue;
+        out_printf("  %s", (*c)->name);
+        out_pad(strlen((*c)->name), 24);
+        out_printf("%s\n", (*c)->summary);
+    }
+    out_flush();
+    return 0;
+}
+
+/* "config view": both words are taken out. */
+static int run_family(const char *name, int argc, char **argv)
+{
+    char whole[64];
+    struct km_buf text;
+    int at = next_word(argc, argv, 0);
+    if (at == argc)
+        return print_family(name);
+    km_buf_init(&text, whole, sizeof whole);
+    km_buf_printf(&text, "%s %s", name, argv[at]);
+    const struct command *c = text.overflow ? NULL : find_command(whole);
+    if (c == NULL) {
+        err_printf("error: unknown command \"%.80s\"\nSee 'kubemote %s -h' for help and examples\n",
+                   argv[at], name);
+        return 1;
+    }
+    drop(&argc, argv, at);
+    return run_command(c, argc, argv);
+}
+
+static int help_command(int argc, char **argv)
+{
+    const struct command *c = argc > 2 ? find_command(argv[2]) : NULL;
+    if (c != NULL)
+        return print_help(c);
+    if (argc > 2 && is_family(argv[2]))
+        return print_family(argv[2]);
+    print_commands();
+    return 0;
+}
+
+int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
+{
+    cli.env = env;
+    int at = next_word(argc, argv, 1);
+    const char *name = at < argc ? argv[at] : argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help_command(argc, argv);
+    if (strcmp(name, "--version") == 0) {
+        out_printf("kubemote %s\n", env->version);
+        out_flush();
+        return 0;
+    }
+    const struct command *c = find_command(name);
+    if (at < argc && (c != NULL || is_family(name))) {
+        drop(&argc, argv, at);
+        return c != NULL ? run_command(c, argc - 1, argv + 1)
+                         : run_family(name, argc - 1, argv + 1);
+    }
+    err_printf(
+        "error: unknown command \"%.80s\" for \"kubemote\"\nSee 'kubemote help' for usage.\n",
+        name);
+    return 1;
+}
+
+#endif

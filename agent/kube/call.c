@@ -46,3 +46,18 @@ int km_retry_on_conflict(struct km_client *client, const struct km_retry *retry,
         delay_ms *= retry->factor;
     }
 }
+
+int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
+                    struct km_fault *fault)
+{
+    static const struct km_kubeconfig_options usual;
+    int err = km_kubeconfig_load(where != NULL ? where : &usual, &s->config, fault);
+    if (err == KM_OK)
+        err = km_client_tls(&s->config, fault);
+    if (err != KM_OK)
+        return err;
+    km_kubeconfig_wipe_key(&s->config);
+    km_loop_init(&s->loop);
+    err = km_client_init(&s->client, &s->config, &s->loop, fault);
+    return err == KM_OK ? km_lane_init(&s->lane, &s->client, "requests") : err;
+}

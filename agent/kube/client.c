@@ -114,6 +114,7 @@ static int status_text(void *ctx, bool item, struct km_slice text, bool overflow
     (void)item;
     if (overflow || km_json_decode(lane->client->status_schema, false, text, dest) != KM_OK)
         return KM_ERR_SYNTAX;
+    lane->body_came = true;
     return KM_OK;
 }
 
@@ -134,6 +135,22 @@ static void note_retry_after(struct km_lane *lane, const struct km_http_parser *
                             km_slice_to_u64(value, &seconds) == KM_OK && seconds < 86400;
     if (lane->has_retry_after)
         lane->retry_after_s = (int64_t)seconds;
+}
+
+static void begin_text(struct km_lane *lane, const struct km_http_parser *head)
+{
+    struct km_slice type;
+    if (lane->client->error_text == NULL)
+        return;
+    km_buf_reset(lane->client->error_text);
+    lane->is_text = km_http_header(head, "Content-Type", &type) != KM_OK ||
+                    (type.len >= 5 && memcmp(type.ptr, "text/", 5) == 0);
+}
+
+static void keep_text(struct km_buf *out, struct km_slice bytes)
+{
+    size_t room = out->size - out->len - 1;
+    km_buf_put(out, bytes.ptr, bytes.len < room ? bytes.len : room);
 }
 
 int kube_on_head(void *ctx, const struct km_http_parser *head)
@@ -157,6 +174,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     }
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
+    begin_text(lane, head);
     km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window,
                   sizeof lane->window, status_text, lane);
     return KM_OK;
@@ -180,16 +198,19 @@ int kube_on_body(void *ctx, struct km_slice bytes)
     kube_debug_body(bytes);
     if (is_success(r))
         return feed(r, bytes);
+    if (lane->client->error_text != NULL && lane->is_text)
+        keep_text(lane->client->error_text, bytes);
     if (!lane->body_failed && km_sieve_feed(&lane->sieve, bytes) != KM_OK)
         lane->body_failed = true;
     return KM_OK;
 }
 
 /* Status bodies name what is wrong better than the code does, but only kind Status with status Failure is one. */
-static int error_answer(struct km_lane *lane, const struct km_request *r)
+static int error_answer(struct km_lane *lane, struct km_request *r)
 {
     struct km_status *s = &lane->status;
-    if (lane->body_failed || strcmp(s->status, "Failure") != 0)
+    r->no_status = lane->body_failed || !lane->body_came || strcmp(s->status, "Failure") != 0;
+    if (r->no_status)
         km_status_generic(s, r->http_status, r->method);
     if (s->code == 0)
         s->code = r->http_status;
@@ -198,7 +219,7 @@ static int error_answer(struct km_lane *lane, const struct km_request *r)
     return KM_ERR_STATUS;
 }
 
-static int verdict(struct km_lane *lane, const struct km_request *r, int err)
+static int verdict(struct km_lane *lane, struct km_request *r, int err)
 {
     if (err != KM_OK)
         return err;

@@ -5,9 +5,11 @@
 #include "km_version.h"
 #include "kube_priv.h"
 #include "kubemote/km_log.h"
+#include "kubemote/km_yaml.h"
 
 /* client-go takes a token from a file for valid for a minute and reads again 10 s before its end. */
 #define TOKEN_FRESH_MS 50000
+#define ENTROPY_WAIT_MS 200
 
 void kube_endpoint_init(struct km_client *client)
 {
@@ -22,6 +24,44 @@ void kube_endpoint_init(struct km_client *client)
     client->endpoint.tls = config->tls;
     (void)snprintf(client->user_agent, sizeof client->user_agent,
                    "kubemote/" KM_VERSION " (linux/%s)", km_architecture());
+}
+
+/* "FIELD FILE", or "KUBECONFIG:LINE: FIELD-data" for what stands in the kubeconfig itself. */
+static const char *origin(const struct km_kubeconfig *config, const char *field, const char *file,
+                          uint32_t line, char out[KM_KUBECONFIG_PATH_SIZE])
+{
+    struct km_buf text;
+    km_buf_init(&text, out, KM_KUBECONFIG_PATH_SIZE);
+    if (file[0] != '\0')
+        km_buf_printf(&text, "%s %s", field, km_path_tail(file));
+    else
+        km_buf_printf(&text, "%s:%lu: %s-data", km_path_tail(config->source), (unsigned long)line,
+                      field);
+    return out;
+}
+
+int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault)
+{
+    char ca[KM_KUBECONFIG_PATH_SIZE], cert[sizeof ca], key[sizeof ca];
+    if (!config->tls)
+        return KM_OK;
+    const struct km_tls_creds creds = {
+        .ca = config->ca,
+        .cert = config->cert,
+        .key = config->key,
+        .ca_name = origin(config, "certificate-authority", config->ca_file, config->ca_line, ca),
+        .cert_name =
+            origin(config, "client-certificate", config->cert_file, config->cert_line, cert),
+        .key_name = origin(config, "client-key", config->key_file, config->key_line, key)};
+    int err = km_tls_setup(&creds, fault);
+    if (err == KM_AGAIN)
+        KM_WARN("Waiting for the kernel's random numbers, as there are none yet after its start");
+    while (err == KM_AGAIN && !km_port_stop_requested()) {
+        (void)km_port_poll(NULL, 0, ENTROPY_WAIT_MS);
+        km_fault_clear(fault);
+        err = km_tls_setup(&creds, fault);
+    }
+    return err;
 }
 
 static int take_token(struct km_client *client, struct km_slice text)

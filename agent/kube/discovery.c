@@ -257,7 +257,8 @@ int km_discovery_find(struct km_discovery *d, const char *arg, struct km_api_res
         return KM_OK;
     return found < 0 ? found
                      : km_fault_set(fault, KM_ERR_NOT_FOUND,
-                                    "the server doesn't have a resource type \"%.100s\"", arg);
+                                    "the server doesn't have a resource type \"%.*s\"",
+                                    (int)strcspn(arg, "."), arg);
 }
 
 struct kind_search {

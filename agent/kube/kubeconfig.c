@@ -12,6 +12,7 @@ struct reader {
     struct km_yaml doc;
     struct km_kubeconfig *out;
     struct km_fault *fault;
+    const struct km_kubeconfig_options *opt;
     const char *paths;                         /* NULL: a text in memory */
     bool many;                                 /* paths are several, split at ':' */
     bool empty;                                /* nothing in the files could be a configuration */
@@ -220,7 +221,7 @@ static int check_list(const struct reader *r, const char *list_key, const char *
 {
     const struct km_yaml_node *list = km_yaml_get(r->doc.root, list_key), *name_node, *other_node;
     struct km_slice name, other;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (list == NULL || list->kind == KM_YAML_NULL)
         return KM_OK;
@@ -244,7 +245,7 @@ static int check_list(const struct reader *r, const char *list_key, const char *
             if (km_slice_eq(name, other))
                 return km_yaml_error(&r->doc, name_node != NULL ? name_node : entry, r->fault,
                                      "%s: duplicate name \"%s\"", list_key,
-                                     km_yaml_show(name, show));
+                                     km_slice_show(name, show));
         }
     }
     return KM_OK;
@@ -270,12 +271,12 @@ static int expect_text(const struct reader *r, const char *key, const char *want
 {
     const struct km_yaml_node *node;
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = get_text(r, r->doc.root, key, &text, &node);
     if (err == KM_OK && node != NULL && !km_slice_eq_str(text, wanted))
         return km_yaml_error(&r->doc, node, r->fault, "%s is \"%s\", expected %s", key,
-                             km_yaml_show(text, show), wanted);
+                             km_slice_show(text, show), wanted);
     return err;
 }
 
@@ -360,9 +361,9 @@ static int open_file(struct reader *r, int file)
 static int error_at(struct reader *r, struct place place, const char *what, const char *name,
                     const char *problem)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
-    (void)km_yaml_show(km_slice_of(name), show);
+    (void)km_slice_show(km_slice_of(name), show);
     if (place.line == 0)
         return r->many
                    ? km_fault_set(r->fault, KM_ERR_CONFIG, "KUBECONFIG: %s \"%s\" %s", what, show,
@@ -505,6 +506,24 @@ static int read_context(struct reader *r, const struct km_yaml_node *context, st
     return KM_OK;
 }
 
+/* A name that is given instead of the context's has no place in a file. */
+static int override_name(struct reader *r, const char *name, const char *what, char *out,
+                         size_t size, struct place *named_at)
+{
+    if (name == NULL || name[0] == '\0')
+        return KM_OK;
+    *named_at = (struct place){0};
+    return km_slice_copy(km_slice_of(name), out, size) == KM_OK
+               ? KM_OK
+               : km_fault_set(r->fault, KM_ERR_CONFIG, "the %s's name is longer than %lu bytes",
+                              what, (unsigned long)size - 1);
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 static int find_cluster(struct reader *r, struct place named_at)
 {
     const struct km_yaml_node *entry;
@@ -512,6 +531,11 @@ static int find_cluster(struct reader *r, struct place named_at)
     int err = find_in_files(r, "clusters", r->cluster_name, &entry);
     if (err != KM_OK)
         return err;
+    if (entry == NULL && is_given(r->opt->cluster))
+        return km_fault_set(r->fault, KM_ERR_CONFIG, "cluster \"%.100s\" does not exist",
+                            r->cluster_name);
+    if (entry == NULL && is_given(r->opt->server))
+        return KM_OK;
     if (entry == NULL && r->cluster_name[0] == '\0')
         return error_at(r, named_at, "context", r->out->context, "names no cluster");
     if (entry == NULL)
@@ -525,6 +549,9 @@ static int find_user(struct reader *r, struct place named_at)
     const struct km_yaml_node *entry;
 
     int err = find_in_files(r, "users", r->user_name, &entry);
+    if (err == KM_OK && entry == NULL && is_given(r->opt->user))
+        return km_fault_set(r->fault, KM_ERR_CONFIG, "auth info \"%.100s\" does not exist",
+                            r->user_name);
     r->user = km_yaml_get(entry, "user");
     r->out->user_missing = err == KM_OK && entry == NULL && named_at.line != 0;
     r->out->user_line = named_at.line;
@@ -561,7 +588,7 @@ static int set_server_name(const struct reader *r)
 {
     const struct km_yaml_node *node;
     struct km_slice name;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = get_text(r, r->cluster, "tls-server-name", &name, &node);
     if (err != KM_OK || node == NULL)
@@ -572,7 +599,7 @@ static int set_server_name(const struct reader *r)
         km_slice_copy(name, r->out->server_name, sizeof r->out->server_name) != KM_OK)
         return km_yaml_error(&r->doc, node, r->fault,
                              "tls-server-name: \"%s\" is no name or address",
-                             km_yaml_show(name, show));
+                             km_slice_show(name, show));
     return KM_OK;
 }
 
@@ -581,14 +608,16 @@ static int read_server(const struct reader *r)
     const struct km_yaml_node *node;
     struct km_slice server;
     struct km_fault why = {0};
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
+    if (is_given(r->opt->server))
+        return kubeconfig_set_server(r->out, km_slice_of(r->opt->server), r->fault);
     int err = get_text(r, r->cluster, "server", &server, &node);
     if (err != KM_OK)
         return err;
     if (node == NULL)
         return km_yaml_error(&r->doc, r->cluster, r->fault, "no server found for cluster \"%s\"",
-                             km_yaml_show(km_slice_of(r->cluster_name), show));
+                             km_slice_show(km_slice_of(r->cluster_name), show));
     if (kubeconfig_set_server(r->out, server, &why) != KM_OK)
         return km_yaml_error(&r->doc, node, r->fault, "%s", why.text);
     return set_server_name(r);
@@ -653,20 +682,26 @@ static int read_user(struct reader *r, struct place named_at)
     return err;
 }
 
-static int read_config(struct reader *r, const char *context)
+static int read_config(struct reader *r)
 {
     struct place context_at = {0}, cluster_at = {0}, user_at = {0};
     const struct km_yaml_node *node = NULL;
+    const char *context = r->opt->context;
     int err = KM_OK;
 
     if (context != NULL && context[0] != '\0')
         err = take_context_name(r, km_slice_of(context), NULL);
     if (err == KM_OK)
         err = check_files(r, &context_at);
-    if (err == KM_OK)
+    if (err == KM_OK && (r->out->context[0] != '\0' || !is_given(r->opt->server)))
         err = find_context(r, context_at, &node);
     if (err == KM_OK)
         err = read_context(r, node, &cluster_at, &user_at);
+    if (err == KM_OK)
+        err = override_name(r, r->opt->cluster, "cluster", r->cluster_name, sizeof r->cluster_name,
+                            &cluster_at);
+    if (err == KM_OK)
+        err = override_name(r, r->opt->user, "user", r->user_name, sizeof r->user_name, &user_at);
     if (err == KM_OK)
         err = read_cluster(r, cluster_at);
     if (err == KM_OK)
@@ -688,23 +723,29 @@ static struct reader the_reader;
 int km_kubeconfig_parse(const char *name, struct km_slice text, const char *context,
                         struct km_kubeconfig *out, struct km_fault *fault)
 {
+    const struct km_kubeconfig_options opt = {.context = context};
     struct reader *r = &the_reader;
 
-    *r = (struct reader){.out = out, .fault = fault};
+    *r = (struct reader){.out = out, .fault = fault, .opt = &opt};
     kubeconfig_reset(out);
     int err = km_yaml_parse(&r->doc, name, text, KM_YAML_FIRST_DOCUMENT, fault);
-    return finish(r, err != KM_OK ? err : read_config(r, context));
+    return finish(r, err != KM_OK ? err : read_config(r));
 }
 
-int kubeconfig_load_files(const char *paths, bool many, const char *context,
+int kubeconfig_load_files(const char *paths, bool many, const struct km_kubeconfig_options *opt,
                           struct km_kubeconfig *out, bool *empty, struct km_fault *fault)
 {
     struct reader *r = &the_reader;
 
-    *r = (struct reader){
-        .out = out, .fault = fault, .paths = paths, .many = many, .empty = true, .open = -1};
+    *r = (struct reader){.out = out,
+                         .fault = fault,
+                         .opt = opt,
+                         .paths = paths,
+                         .many = many,
+                         .empty = true,
+                         .open = -1};
     kubeconfig_reset(out);
-    int err = finish(r, read_config(r, context));
+    int err = finish(r, read_config(r));
     *empty = r->empty && (err == KM_OK || err == KM_ERR_CONFIG);
     return err;
 }

@@ -79,7 +79,7 @@ static int home_path(char *path, size_t size, struct km_fault *fault)
 }
 
 /* KM_ERR_NOT_FOUND: no file, or none with a configuration in it. Not inlined, to keep each stack frame small. */
-__attribute__((noinline)) static int load_default_files(const char *context,
+__attribute__((noinline)) static int load_default_files(const struct km_kubeconfig_options *opt,
                                                         struct km_kubeconfig *out,
                                                         struct km_fault *fault)
 {
@@ -91,7 +91,7 @@ __attribute__((noinline)) static int load_default_files(const char *context,
     int err = many ? KM_OK : home_path(path, sizeof path, fault);
     if (err != KM_OK)
         return err;
-    err = kubeconfig_load_files(many ? list : path, many, context, out, &empty, &why);
+    err = kubeconfig_load_files(many ? list : path, many, opt, out, &empty, &why);
     if (err == KM_OK)
         return KM_OK;
     if (err == KM_ERR_NOT_FOUND && !many)
@@ -106,14 +106,16 @@ static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig 
     struct km_fault file_fault = {0}, cluster_fault = {0};
     int cluster_err = KM_ERR_NOT_FOUND;
     /* A context that was asked for by name stands in a kubeconfig or nowhere. */
-    enum km_kubeconfig_order order = opt->context == NULL ? opt->order : KM_KUBECONFIG_ONLY;
+    bool named =
+        opt->context != NULL || opt->cluster != NULL || opt->user != NULL || opt->server != NULL;
+    enum km_kubeconfig_order order = named ? KM_KUBECONFIG_ONLY : opt->order;
 
     if (order == KM_IN_CLUSTER_FIRST) {
         cluster_err = km_kubeconfig_load_in_cluster(opt->service_account_dir, out, &cluster_fault);
         if (cluster_err == KM_OK)
             return KM_OK;
     }
-    int err = load_default_files(opt->context, out, &file_fault);
+    int err = load_default_files(opt, out, &file_fault);
     if (err == KM_OK)
         return KM_OK;
     if (err == KM_ERR_NOT_FOUND && order == KM_KUBECONFIG_FIRST) {
@@ -129,15 +131,102 @@ static int search(const struct km_kubeconfig_options *opt, struct km_kubeconfig 
                         cluster_fault.text);
 }
 
+/* ---- what is given beside the files ---- */
+
+static int override_file(struct km_kubeconfig *out, const char *what, const char *given, char *path,
+                         struct km_slice *value, struct km_fault *fault)
+{
+    if (given == NULL || given[0] == '\0')
+        return KM_OK;
+    if (km_slice_copy(km_slice_of(given), path, KM_KUBECONFIG_PATH_SIZE) != KM_OK)
+        return km_fault_set(fault, KM_ERR_CONFIG, "%s: the path is longer than %d bytes", what,
+                            KM_KUBECONFIG_PATH_SIZE - 1);
+    return kubeconfig_store_file(out, what, path, value, fault);
+}
+
+static int override_token(struct km_kubeconfig *out, const char *token, struct km_fault *fault)
+{
+    if (token == NULL || token[0] == '\0')
+        return KM_OK;
+    if (!kubeconfig_is_token(km_slice_of(token)))
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "token: a blank or a control character has no place here");
+    out->token_file[0] = '\0';
+    return kubeconfig_store(out, km_slice_of(token), &out->token) == KM_OK
+               ? KM_OK
+               : km_fault_set(
+                     fault, KM_ERR_CONFIG,
+                     "token: more than %d bytes for all credentials (CONFIG_KM_CRED_BYTES)",
+                     CONFIG_KM_CRED_BYTES);
+}
+
+static int override_server_name(struct km_kubeconfig *out, const char *name, struct km_fault *fault)
+{
+    if (name == NULL || name[0] == '\0')
+        return KM_OK;
+    if (!kubeconfig_is_token(km_slice_of(name)) || strchr(name, '[') != NULL ||
+        km_slice_copy(km_slice_of(name), out->server_name, sizeof out->server_name) != KM_OK)
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "tls-server-name: \"%.60s\" is no name or address", name);
+    return KM_OK;
+}
+
+/* A plain http server is not shown credentials, wherever they come from. */
+static int override(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                    struct km_fault *fault)
+{
+    if (!out->tls)
+        return KM_OK;
+    int err =
+        override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
+    if (err == KM_OK)
+        err = override_file(out, "client-certificate", opt->cert_file, out->cert_file, &out->cert,
+                            fault);
+    if (err == KM_OK)
+        err = override_file(out, "client-key", opt->key_file, out->key_file, &out->key, fault);
+    if (err == KM_OK)
+        err = override_token(out, opt->token, fault);
+    if (err == KM_OK)
+        err = override_server_name(out, opt->tls_server_name, fault);
+    if (err == KM_OK && out->cert.len > 0 && out->key.len == 0)
+        err = km_fault_set(fault, KM_ERR_CONFIG, "client-key is missing");
+    if (err != KM_OK)
+        km_kubeconfig_wipe(out);
+    return err;
+}
+
+/* A server that is given needs no file. */
+static int load_without_file(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                             struct km_fault *fault)
+{
+    kubeconfig_reset(out);
+    memcpy(out->ns, "default", sizeof "default");
+    int err = kubeconfig_set_server(out, km_slice_of(opt->server), fault);
+    return err == KM_OK ? override(opt, out, fault) : err;
+}
+
+static bool is_without_file(const struct km_kubeconfig_options *opt)
+{
+    const char *list = getenv("KUBECONFIG");
+    char path[KM_KUBECONFIG_PATH_SIZE];
+    if (opt->path != NULL || opt->context != NULL || opt->cluster != NULL || opt->user != NULL ||
+        opt->server == NULL || opt->server[0] == '\0' || (list != NULL && list[0] != '\0'))
+        return false;
+    return home_path(path, sizeof path, NULL) != KM_OK || km_port_is_folder(path) < 0;
+}
+
 int km_kubeconfig_load(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
                        struct km_fault *fault)
 {
     bool empty;
 
-    if (opt->path == NULL)
-        return search(opt, out, fault);
-    int err = kubeconfig_load_files(opt->path, false, opt->context, out, &empty, fault);
-    if (err != KM_ERR_NOT_FOUND)
+    if (is_without_file(opt))
+        return load_without_file(opt, out, fault);
+    int err = opt->path == NULL ? search(opt, out, fault)
+                                : kubeconfig_load_files(opt->path, false, opt, out, &empty, fault);
+    if (err == KM_OK)
+        return override(opt, out, fault);
+    if (opt->path == NULL || err != KM_ERR_NOT_FOUND)
         return err;
     /* A file that was asked for by name and is not there is a mistake. */
     if (fault != NULL)

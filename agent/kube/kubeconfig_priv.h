@@ -31,7 +31,7 @@ bool kubeconfig_is_dns_label(const char *text);
 int kubeconfig_set_server(struct km_kubeconfig *out, struct km_slice url, struct km_fault *fault);
 /* Reads a file, or several that are split at ':', of which missing ones are skipped. KM_ERR_NOT_FOUND when there is none.
    *empty: nothing in them could be a configuration, so that another source may serve. */
-int kubeconfig_load_files(const char *paths, bool many, const char *context,
+int kubeconfig_load_files(const char *paths, bool many, const struct km_kubeconfig_options *opt,
                           struct km_kubeconfig *out, bool *empty, struct km_fault *fault);
 
 #endif

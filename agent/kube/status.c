@@ -5,6 +5,8 @@
 #include "kubemote/km_json_table.h"
 #include "kubemote/km_kube.h"
 
+#define RETRY_AFTER_MAX_S 60
+
 KM_ELEMENT_TABLE(cause, KM_CAUSE_FIELDS)
 KM_KIND_TABLE(status, "Status", KM_STATUS_FIELDS)
 KM_KIND_TABLE(meta, "PartialObjectMetadata", KM_META_KIND_FIELDS)
@@ -139,4 +141,11 @@ bool km_status_is_too_large_rv(const struct km_status *s)
             return true;
     }
     return is(s, "Timeout", 504) && strncmp(s->message, "Too large resource version", 26) == 0;
+}
+
+int64_t km_status_retry_after_ms(const struct km_status *s)
+{
+    if (s->retry_after_s <= 0)
+        return 0;
+    return (s->retry_after_s < RETRY_AFTER_MAX_S ? s->retry_after_s : RETRY_AFTER_MAX_S) * 1000;
 }

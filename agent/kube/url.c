@@ -42,8 +42,8 @@ static size_t find_any(struct km_slice text, const char *set)
 
 static int bad(struct km_slice url, struct km_fault *fault, const char *why)
 {
-    char show[KM_YAML_SHOW_SIZE];
-    return km_fault_set(fault, KM_ERR_CONFIG, "server \"%s\": %s", km_yaml_show(url, show), why);
+    char show[KM_SHOW_SIZE];
+    return km_fault_set(fault, KM_ERR_CONFIG, "server \"%s\": %s", km_slice_show(url, show), why);
 }
 
 static const char *take_port(struct km_slice text, struct km_url *out)

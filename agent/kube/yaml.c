@@ -36,21 +36,6 @@ struct builder {
 
 /* ---- messages ---- */
 
-const char *km_yaml_show(struct km_slice text, char out[KM_YAML_SHOW_SIZE])
-{
-    size_t max = KM_YAML_SHOW_SIZE - 1;
-    size_t len = text.len <= max ? text.len : max - 3;
-
-    for (size_t i = 0; i < len; i++)
-        out[i] = text.ptr[i] >= 0x20 && text.ptr[i] < 0x7f ? text.ptr[i] : '?';
-    if (text.len > max) {
-        memcpy(out + len, "...", 3);
-        len += 3;
-    }
-    out[len] = '\0';
-    return out;
-}
-
 const char *km_path_tail(const char *path)
 {
     size_t len = strlen(path);
@@ -172,14 +157,14 @@ static bool tag_is_known(const yaml_char_t *tag, const char *kind)
 
 static int check_key(const struct builder *b, const struct frame *frame, const yaml_event_t *event)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (event->data.scalar.plain_implicit && km_slice_eq_str(frame->key, "<<"))
         return build_error(b, &event->start_mark, "merge keys (<<) are not supported");
     for (const struct km_yaml_node *n = frame->container->first; n != NULL; n = n->next) {
         if (km_slice_eq(n->key, frame->key))
             return build_error(b, &event->start_mark, "key \"%s\" stands twice (first in line %lu)",
-                               km_yaml_show(frame->key, show), (unsigned long)n->key_line);
+                               km_slice_show(frame->key, show), (unsigned long)n->key_line);
     }
     return KM_OK;
 }
@@ -453,7 +438,7 @@ int km_yaml_bool(const struct km_yaml *doc, const struct km_yaml_node *node, con
 int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, const char *what,
                 int64_t min, int64_t max, int64_t *out, struct km_fault *fault)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
     struct km_slice digits = node->text;
     bool minus = digits.len > 1 && digits.ptr[0] == '-';
     uint64_t value = 0;
@@ -471,7 +456,7 @@ int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, cons
         number = -number;
     if (err != KM_OK || number < min || number > max)
         return km_yaml_error(doc, node, fault, "%s: %s is out of range, %lld to %lld is possible",
-                             what, km_yaml_show(node->text, show), (long long)min, (long long)max);
+                             what, km_slice_show(node->text, show), (long long)min, (long long)max);
     *out = number;
     return KM_OK;
 }

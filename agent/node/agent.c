@@ -109,11 +109,8 @@ static void on_pod(void *ctx, enum km_change change, uint16_t slot, const void *
 
 void agent_retry(struct km_controller *c, uint16_t key, const struct km_status *status)
 {
-    int64_t after_s = status->retry_after_s;
-    if (after_s <= 0)
-        km_controller_finish(c, key, KM_BACK_OFF, 0);
-    else
-        km_controller_finish(c, key, KM_AGAIN_AFTER, (after_s > 60 ? 60 : after_s) * 1000);
+    int64_t after_ms = km_status_retry_after_ms(status);
+    km_controller_finish(c, key, after_ms == 0 ? KM_BACK_OFF : KM_AGAIN_AFTER, after_ms);
 }
 
 /* ---- links ---- */

@@ -104,7 +104,7 @@ static int read_verbosity(struct reader *r, const struct km_yaml_node *node, con
 static int read_path(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK)
@@ -113,7 +113,7 @@ static int read_path(struct reader *r, const struct km_yaml_node *node, const st
         text.len > (size_t)key->max)
         return km_yaml_error(&r->doc, node, r->fault,
                              "%s: \"%s\" is no absolute path of at most %lld bytes", key->name,
-                             km_yaml_show(text, show), (long long)key->max);
+                             km_slice_show(text, show), (long long)key->max);
     return take_text(r, node, text, field_of(r, key));
 }
 
@@ -139,7 +139,7 @@ static int read_node_name(struct reader *r, const struct km_yaml_node *node, con
 static int read_mode(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK || km_slice_eq_str(text, "node"))
@@ -147,10 +147,10 @@ static int read_mode(struct reader *r, const struct km_yaml_node *node, const st
     if (km_slice_eq_str(text, "companion") || km_slice_eq_str(text, "device"))
         return km_yaml_error(&r->doc, node, r->fault,
                              "mode: \"%s\" is not supported in this version, only \"node\" is",
-                             km_yaml_show(text, show));
+                             km_slice_show(text, show));
     return km_yaml_error(&r->doc, node, r->fault,
                          "mode: \"%s\" is unknown, only \"node\" is supported",
-                         km_yaml_show(text, show));
+                         km_slice_show(text, show));
 }
 
 static int read_region(struct reader *r, const struct km_yaml_node *node, const struct key *key)
@@ -170,7 +170,7 @@ static int read_region(struct reader *r, const struct km_yaml_node *node, const 
 static int read_quantity(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     uint64_t *field = field_of(r, key);
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (node->kind != KM_YAML_SCALAR)
         return km_yaml_error(&r->doc, node, r->fault, "%s: expected a quantity, such as 100Mi",
@@ -179,7 +179,7 @@ static int read_quantity(struct reader *r, const struct km_yaml_node *node, cons
     if (err == KM_OK && *field <= INT64_MAX)
         return KM_OK;
     return km_yaml_error(
-        &r->doc, node, r->fault, "%s: \"%s\" is %s", key->name, km_yaml_show(node->text, show),
+        &r->doc, node, r->fault, "%s: \"%s\" is %s", key->name, km_slice_show(node->text, show),
         err == KM_ERR_SYNTAX ? "no quantity, such as 100Mi or 500m" : "too large for a quantity");
 }
 
@@ -208,10 +208,10 @@ static int read_memory_available(struct reader *r, const struct km_yaml_node *no
 
 static int unknown_key(struct reader *r, const struct km_yaml_node *node, const char *where)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
     return km_yaml_error(&r->doc, node, r->fault,
                          "unknown key \"%s\"%s (docs/CONFIGURATION.md has them all)",
-                         km_yaml_show(node->key, show), where);
+                         km_slice_show(node->key, show), where);
 }
 
 static int read_keys(struct reader *r, const struct km_yaml_node *map, const struct key *keys,
@@ -243,7 +243,7 @@ static int read_label(struct reader *r, const struct km_yaml_node *node, struct 
 {
     struct km_fault why = {0};
     struct km_slice value;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, "labels", &value, r->fault);
     if (err != KM_OK)
@@ -254,7 +254,7 @@ static int read_label(struct reader *r, const struct km_yaml_node *node, struct 
         return km_yaml_error(&r->doc, node, r->fault,
                              "labels: a node must not set \"%s\" on itself (reserved by "
                              "Kubernetes, NodeRestriction)",
-                             km_yaml_show(node->key, show));
+                             km_slice_show(node->key, show));
     err = take_text(r, node, node->key, &out->key);
     return err != KM_OK ? err : take_text(r, node, value, &out->value);
 }
@@ -289,7 +289,7 @@ const char *km_taint_effect_name(enum km_taint_effect effect)
 
 static int read_effect(struct reader *r, const struct km_yaml_node *node, struct km_taint *out)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     for (int i = 0; node->kind == KM_YAML_SCALAR && i < 3; i++) {
         if (km_slice_eq_str(node->text, effect_names[i])) {
@@ -300,7 +300,7 @@ static int read_effect(struct reader *r, const struct km_yaml_node *node, struct
     return km_yaml_error(
         &r->doc, node, r->fault,
         "taints: effect \"%s\" is unknown: NoSchedule, PreferNoSchedule or NoExecute",
-        km_yaml_show(node->text, show));
+        km_slice_show(node->text, show));
 }
 
 static int read_taint(struct reader *r, const struct km_yaml_node *node, struct km_taint *out)
@@ -410,7 +410,7 @@ static bool is_listen(struct km_slice text)
 static int read_listen(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK)
@@ -420,14 +420,14 @@ static int read_listen(struct reader *r, const struct km_yaml_node *node, const 
             &r->doc, node, r->fault,
             "%s: \"%s\" is neither an address with a port, such as 127.0.0.1:10255 "
             "or [::1]:10255, nor unix:/PATH",
-            key->name, km_yaml_show(text, show));
+            key->name, km_slice_show(text, show));
     return take_text(r, node, text, field_of(r, key));
 }
 
 static int read_log_format(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK)
@@ -436,7 +436,7 @@ static int read_log_format(struct reader *r, const struct km_yaml_node *node, co
     if (r->out->log_json || km_slice_eq_str(text, "text"))
         return KM_OK;
     return km_yaml_error(&r->doc, node, r->fault, "%s: \"%s\" is unknown: text or json", key->name,
-                         km_yaml_show(text, show));
+                         km_slice_show(text, show));
 }
 
 static bool is_output(struct km_slice text)
@@ -460,7 +460,7 @@ static bool is_output(struct km_slice text)
 static int read_log_output(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK)
@@ -468,7 +468,7 @@ static int read_log_output(struct reader *r, const struct km_yaml_node *node, co
     if (!is_output(text))
         return km_yaml_error(&r->doc, node, r->fault,
                              "%s: \"%s\" is unknown: stderr, syslog, syslog:/SOCKET or file:/PATH",
-                             key->name, km_yaml_show(text, show));
+                             key->name, km_slice_show(text, show));
     return take_text(r, node, text, field_of(r, key));
 }
 
@@ -536,14 +536,14 @@ void km_node_config_defaults(struct km_node_config *config)
 static int expect_text(struct reader *r, const char *key, const char *wanted)
 {
     const struct km_yaml_node *node = km_yaml_get(r->doc.root, key);
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (node == NULL)
         return km_yaml_error(&r->doc, r->doc.root, r->fault, "%s is missing, expected %s", key,
                              wanted);
     if (node->kind != KM_YAML_SCALAR || !km_slice_eq_str(node->text, wanted))
         return km_yaml_error(&r->doc, node, r->fault, "%s is \"%s\", expected %s", key,
-                             km_yaml_show(node->text, show), wanted);
+                             km_slice_show(node->text, show), wanted);
     return KM_OK;
 }
 

@@ -42,14 +42,14 @@ static bool is_subdomain(struct km_slice text)
 
 int km_node_name_check(const char *name, struct km_fault *fault)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (is_subdomain(km_slice_of(name)))
         return KM_OK;
     return km_fault_set(fault, KM_ERR_CONFIG,
                         "node name \"%s\" is no DNS label: a-z, 0-9 and inner '-', dots between "
                         "parts, at most 253 bytes",
-                        km_yaml_show(km_slice_of(name), show));
+                        km_slice_show(km_slice_of(name), show));
 }
 
 /* The part before the slash, empty when there is none; *name gets the rest. */
@@ -77,17 +77,17 @@ static bool is_label_key(struct km_slice key)
 int km_label_check(struct km_slice key, struct km_slice value, const char *what,
                    struct km_fault *fault)
 {
-    char show[KM_YAML_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (!is_label_key(key))
         return km_fault_set(
             fault, KM_ERR_CONFIG,
             "%s: \"%s\" is no label key: [prefix/]name, name of at most 63 of A-Z a-z 0-9 - _ .",
-            what, km_yaml_show(key, show));
+            what, km_slice_show(key, show));
     if (value.len > 0 && !is_label_text(value))
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "%s: \"%s\" is no label value: at most 63 of A-Z a-z 0-9 - _ .", what,
-                            km_yaml_show(value, show));
+                            km_slice_show(value, show));
     return KM_OK;
 }
 

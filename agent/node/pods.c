@@ -57,14 +57,12 @@ static void on_done(struct km_request *request, int err)
        is a refusal like any other. */
     KM_V(1, "A pod's deletion could not be finished, trying again", KM_OBJ("pod", ns, name),
          KM_S("reason", request->fault->text));
-    if (err == KM_ERR_STATUS && request->status->retry_after_s > 0)
-        a->finisher.held_until_ms =
-            a->loop->now_ms +
-            (request->status->retry_after_s > 60 ? 60 : request->status->retry_after_s) * 1000;
-    if (err == KM_ERR_STATUS)
-        agent_retry(&a->pod_ctl, a->finisher.key, request->status);
-    else
+    if (err != KM_ERR_STATUS) {
         finish(a, KM_BACK_OFF);
+        return;
+    }
+    a->finisher.held_until_ms = a->loop->now_ms + km_status_retry_after_ms(request->status);
+    agent_retry(&a->pod_ctl, a->finisher.key, request->status);
 }
 
 void node_pods_reconcile(void *ctx, uint16_t key)

@@ -56,8 +56,7 @@ void node_event(struct agent *a, bool warning, const char *reason, const char *a
 /* Edits by others put the key on the queue sooner: they must not shorten what the server asked for. */
 static void refused(struct agent *a, const struct km_status *status)
 {
-    int64_t after_s = status->retry_after_s > 60 ? 60 : status->retry_after_s;
-    a->status.held_until_ms = a->loop->now_ms + (after_s > 0 ? after_s * 1000 : 0);
+    a->status.held_until_ms = a->loop->now_ms + km_status_retry_after_ms(status);
     agent_retry(&a->node_ctl, NODE_KEY, status);
 }
 
@@ -363,16 +362,20 @@ static bool awaits_own_write(struct agent *a, const struct km_node *node)
  * While the watch is broken the server may have made our conditions Unknown: a patch that does not know it would set their
  * transition times back. But a server that takes writes and gives no watch must not keep the status for ever.
  */
-static bool picture_is_old(struct agent *a)
+static bool picture_is_old(const struct agent *a)
+{
+    const struct node_status *s = &a->status;
+    return s->blind_ms != 0 && a->loop->now_ms - s->blind_ms < OLD_MS;
+}
+
+/* While writes fail too it is the link that is down, and not the watch alone. */
+static void note_picture(struct agent *a)
 {
     struct node_status *s = &a->status;
-    if (km_reflector_live(&a->nodes.reflector)) {
+    if (km_reflector_live(&a->nodes.reflector))
         s->blind_ms = 0;
-        return false;
-    }
-    if (s->blind_ms == 0 || a->client.link_down || a->lease.in_trouble)
+    else if (s->blind_ms == 0 || a->client.link_down || a->lease.in_trouble)
         s->blind_ms = a->loop->now_ms;
-    return a->loop->now_ms - s->blind_ms < OLD_MS;
 }
 
 static void patch(struct agent *a, const struct km_node *node)
@@ -400,6 +403,7 @@ static void reconcile_present(struct agent *a, const struct km_node *node)
         finish(a, KM_AGAIN_AFTER, 1000);
         return;
     }
+    note_picture(a);
     if (!a->duplicate && picture_is_old(a)) {
         finish(a, KM_AGAIN_AFTER, a->client.link_down ? tick_ms(a) : 1000);
         return;
@@ -436,7 +440,7 @@ void node_status_reconcile(void *ctx, uint16_t key)
 {
     struct agent *a = ctx;
     (void)key;
-    (void)picture_is_old(a);
+    note_picture(a);
     if (!a->stopping && !a->silenced && a->loop->now_ms >= a->status.version_ms)
         ask_version(a);
     else

@@ -63,16 +63,16 @@ static void sort_in(struct km_field_selector *s, const struct km_field_term *ter
 static int add_term(struct km_field_selector *s, struct km_slice text, struct km_fault *fault)
 {
     struct km_field_term term;
-    char show[TEXT_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
 
     if (!split(text, &term))
         return km_fault_set(fault, KM_ERR_SYNTAX,
                             "invalid field selector: can't understand '%s', expected FIELD=VALUE",
-                            text_show(text, show));
+                            km_slice_show(text, show));
     const char *problem = value_problem(term.value);
     if (problem != NULL)
         return km_fault_set(fault, KM_ERR_SYNTAX, "invalid field selector '%s': %s",
-                            text_show(text, show), problem);
+                            km_slice_show(text, show), problem);
     if (term.field.len == 0 && term.value.len == 0)
         return KM_OK;
     if (s->term_count == KM_SELECTOR_TERMS)

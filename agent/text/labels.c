@@ -102,16 +102,16 @@ static bool is_word(const struct parser *p)
 
 static int found(const struct parser *p, const char *expected)
 {
-    char show[TEXT_SHOW_SIZE];
+    char show[KM_SHOW_SIZE];
     return km_fault_set(p->fault, KM_ERR_SYNTAX, "found '%s', expected: %s",
-                        text_show(p->text, show), expected);
+                        km_slice_show(p->text, show), expected);
 }
 
 static int invalid(const struct parser *p, const char *what, struct km_slice text,
                    const char *problem)
 {
-    char show[TEXT_SHOW_SIZE];
-    return km_fault_set(p->fault, KM_ERR_SYNTAX, "%s \"%s\": %s", what, text_show(text, show),
+    char show[KM_SHOW_SIZE];
+    return km_fault_set(p->fault, KM_ERR_SYNTAX, "%s \"%s\": %s", what, km_slice_show(text, show),
                         problem);
 }
 

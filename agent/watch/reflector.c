@@ -13,7 +13,6 @@
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
 #define PAGE_SIZE 500
-#define RETRY_AFTER_MAX_S 60
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -40,9 +39,9 @@ static void back_off(struct km_reflector *r, enum km_watch_state next)
 /* The next back-off is at least as long as the server asks for, within reason. */
 static void obey(struct km_reflector *r, const struct km_status *status)
 {
-    int64_t after_s = status->retry_after_s;
-    if (after_s > 0)
-        r->retry_after_ms = (after_s < RETRY_AFTER_MAX_S ? after_s : RETRY_AFTER_MAX_S) * 1000;
+    int64_t after_ms = km_status_retry_after_ms(status);
+    if (after_ms > 0)
+        r->retry_after_ms = after_ms;
 }
 
 static void trouble(struct km_reflector *r, const char *why)
@@ -73,11 +72,29 @@ static void drop_replace(struct km_reflector *r)
     r->rv[0] = '\0';
 }
 
+static void note_rv(struct km_reflector *r, const char *rv)
+{
+    (void)km_slice_copy(km_slice_of(rv), r->rv, sizeof r->rv);
+    if (r->sink.progress != NULL)
+        r->sink.progress(r->sink.ctx, r->rv);
+}
+
+/* What was kept by the program is of no use: it is told before the list begins. */
+static void forget_resumed(struct km_reflector *r)
+{
+    if (!r->resumed)
+        return;
+    r->resumed = false;
+    if (r->sink.expired != NULL)
+        r->sink.expired(r->sink.ctx, r->rv);
+}
+
 static void finish_replace(struct km_reflector *r, const char *rv)
 {
     r->replace_open = false;
     r->sink.replace_end(r->sink.ctx);
-    (void)km_slice_copy(km_slice_of(rv), r->rv, sizeof r->rv);
+    note_rv(r, rv);
+    r->resumed = false;
     r->rv_unavailable = false;
     r->list_this_round = false;
     r->full_list = false;
@@ -125,7 +142,7 @@ static void on_bookmark(struct km_reflector *r, const struct km_watch_event *eve
         return;
     }
     if (r->state == KM_WATCH_WATCHING)
-        (void)km_slice_copy(km_slice_of(object->rv), r->rv, sizeof r->rv);
+        note_rv(r, object->rv);
 }
 
 static int on_error_event(struct km_reflector *r, const struct km_status *status)
@@ -138,6 +155,7 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
                 KM_S("reason", status->reason), KM_S("message", status->message));
         r->rv_unavailable = true;
         r->restart_now = true;
+        forget_resumed(r);
         return KM_ERR_CANCELED;
     }
     obey(r, status);
@@ -162,7 +180,7 @@ static int on_object_event(struct km_reflector *r, const struct km_watch_event *
     else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
         r->refused.value++;
     if (r->state == KM_WATCH_WATCHING)
-        memcpy(r->rv, rv, sizeof rv);
+        note_rv(r, rv);
     return KM_OK;
 }
 
@@ -221,8 +239,10 @@ static int on_page_end(struct km_reflector *r, struct km_slice text, bool overfl
     if (list.head.truncated != 0)
         return KM_ERR_TOO_LONG;
     memcpy(r->continue_token, list.continue_token, sizeof r->continue_token);
-    if (r->page == 0)
+    if (r->page == 0) {
         memcpy(r->list_rv, list.rv, sizeof r->list_rv);
+        r->paginated = r->paginated || list.continue_token[0] != '\0';
+    }
     return KM_OK;
 }
 
@@ -352,13 +372,18 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     }
     if (err == KM_ERR_STATUS && km_status_is_expired(status) && !r->rv_unavailable) {
         r->rv_unavailable = true; /* as when the stream says so in an event */
+        forget_resumed(r);
         begin(r, KM_WATCH_STREAM);
         return;
     }
     if (err == KM_ERR_STATUS)
         obey(r, status);
     trouble(r, err == KM_OK ? "the server ended the watch at once, without an event" : why);
-    back_off(r, KM_WATCH_STREAM);
+    /* A server with too much to do is not given a list to do on top; what the watch said so far holds. */
+    bool overloaded = err == KM_ERR_STATUS && km_status_is_too_many_requests(status);
+    /* Who keeps no objects can't learn from a list what was deleted; only silence calls for one. */
+    bool keep_on = r->resumed && err != KM_ERR_TIMEOUT;
+    back_off(r, overloaded || keep_on ? KM_WATCH_WATCHING : KM_WATCH_STREAM);
 }
 
 static void on_done(struct km_request *request, int err)
@@ -398,7 +423,9 @@ static void list_query(struct km_reflector *r, struct km_buf *target)
         km_query(target, "continue", r->continue_token);
         rv = "";
     }
-    if (!r->full_list)
+    /* With a resourceVersion and no limit the server answers from its watch cache. */
+    bool any = rv[0] == '\0' || strcmp(rv, "0") == 0;
+    if (!r->full_list && (any || r->paginated))
         km_query_i64(target, "limit", PAGE_SIZE);
     if (rv[0] != '\0')
         km_query(target, "resourceVersion", rv);
@@ -429,11 +456,14 @@ static int write_target(struct km_reflector *r)
 {
     struct km_buf target;
     km_buf_init(&target, r->request.target, sizeof r->request.target);
-    int err = km_path(&target, r->client->config->base_path, r->resource, NULL, NULL, NULL);
+    const char *ns = r->ns != NULL && r->ns[0] != '\0' ? r->ns : NULL;
+    int err = km_path(&target, r->client->config->base_path, r->resource, ns, NULL, NULL);
     if (err != KM_OK)
         return err;
     if (r->field_selector[0] != '\0')
         km_query(&target, "fieldSelector", r->field_selector);
+    if (r->label_selector != NULL && r->label_selector[0] != '\0')
+        km_query(&target, "labelSelector", r->label_selector);
     if (r->state == KM_WATCH_LIST)
         list_query(r, &target);
     else
@@ -473,7 +503,10 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
         back_off(r, KM_WATCH_STREAM);
         return;
     }
-    set_timer(r, now_ms + (r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : STALE_MS));
+    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : STALE_MS;
+    if (r->state == KM_WATCH_WATCHING && r->resync_wanted)
+        look_ms = RESYNC_SPACE_MS;
+    set_timer(r, now_ms + look_ms);
     (void)km_request_send(&r->request, r->lane);
 }
 
@@ -534,6 +567,7 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     r->timer.ctx = r;
     r->request.what = r->name;
     r->request.method = KM_GET;
+    r->request.accept = r->metadata_only ? KM_ACCEPT_META : NULL;
     r->request.on_open = on_open;
     r->request.on_text = on_text;
     r->request.on_done = on_done;
@@ -568,9 +602,27 @@ void km_reflector_start(struct km_reflector *r)
         begin(r, KM_WATCH_STREAM);
 }
 
+void km_reflector_resume(struct km_reflector *r, const char *rv)
+{
+    if (r->state != KM_WATCH_STOPPED)
+        return;
+    bool usable = rv[0] != '\0' && strcmp(rv, "0") != 0;
+    if (!usable || km_slice_copy(km_slice_of(rv), r->rv, sizeof r->rv) != KM_OK) {
+        r->rv[0] = '\0';
+        begin(r, KM_WATCH_STREAM);
+        return;
+    }
+    r->resumed = true;
+    begin(r, KM_WATCH_WATCHING);
+}
+
 void km_reflector_stop(struct km_reflector *r)
 {
     r->state = KM_WATCH_STOPPED;
+    r->resync_wanted = false;
+    r->restart_now = false;
+    r->continue_token[0] = '\0';
+    drop_replace(r);
     km_timer_stop(&r->client->loop->timers, &r->timer);
     km_request_cancel(&r->request);
 }

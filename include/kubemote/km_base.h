@@ -88,6 +88,10 @@ struct km_slice km_slice_trim(struct km_slice a);             /* without SP and 
 int km_slice_to_u64(struct km_slice a, uint64_t *out);
 /* Copies with NUL. KM_ERR_TOO_LONG when it does not fit: then out holds the empty string. */
 int km_slice_copy(struct km_slice a, char *out, size_t out_size);
+/* For messages: at most 60 bytes of a text, with bytes that are not printable ASCII as '?' and "..." for what is left
+   out. Returns out. */
+#define KM_SHOW_SIZE 64
+const char *km_slice_show(struct km_slice text, char out[KM_SHOW_SIZE]);
 
 /*
  * Bounded string builder over the caller's storage. Always NUL-terminated when size > 0. Text that

@@ -7,7 +7,8 @@
  * An object is decoded into the spare record (there is one more record than slots) and then
  * committed: spare and slot change places, so that readers never see half an object, and the old
  * record stays readable as the spare until the next km_cache_spare(). Nothing allocates, nothing
- * blocks, one owner.
+ * blocks, one owner. Indexes and a policy for more objects than slots: km_index.h. Queues between a
+ * watch and a consumer that comes later: km_delta.h.
  */
 #ifndef KM_CACHE_H
 #define KM_CACHE_H
@@ -39,8 +40,8 @@ struct km_cache {
     struct km_pool pool;
 };
 
-/* Reserves the storage of a cache on the spot: KM_CACHE_DEFINE(pods, struct km_pod,
-   CONFIG_KM_POD_COUNT, 318); */
+/* Reserves the storage of a cache on the spot, at most 16,384 slots: KM_CACHE_DEFINE(pods, struct
+   km_pod, CONFIG_KM_POD_COUNT, 319); */
 #define KM_CACHE_TABLE_SIZE(n) \
     ((n) <= 1      ? 2 \
      : (n) <= 2    ? 4 \
@@ -55,8 +56,10 @@ struct km_cache {
      : (n) <= 1024 ? 2048 \
      : (n) <= 2048 ? 4096 \
      : (n) <= 4096 ? 8192 \
-                   : 16384)
+     : (n) <= 8192 ? 16384 \
+                   : 32768)
 #define KM_CACHE_DEFINE(id, type, slots_, key_size_) \
+    _Static_assert((slots_) <= 16384, "cache " #id " is too large"); \
     static type id##_records[(slots_) + 1] KM_POOL_STORAGE(id##_records); \
     static char id##_keys[(slots_) * (key_size_)] KM_POOL_STORAGE(id##_keys); \
     static struct km_cache_slot id##_slots[slots_] KM_POOL_STORAGE(id##_slots); \

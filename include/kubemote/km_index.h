@@ -80,8 +80,8 @@ struct km_index {
                    "index " #id " is too large"); \
     static struct km_index_entry id##_entries[(slots_) * (values_)] KM_POOL_STORAGE(id##_entries); \
     static uint8_t id##_order[(slots_) * (values_)] KM_POOL_STORAGE(id##_order); \
-    static uint16_t id##_table[KM_INDEX_TABLE_SIZE((slots_) * (values_))] \
-        KM_POOL_STORAGE(id##_table); \
+    static uint16_t id##_table[KM_INDEX_TABLE_SIZE((slots_) * (values_))] KM_POOL_STORAGE( \
+        id##_table); \
     static uint32_t id##_short[KM_BITMAP_WORDS(slots_)] KM_POOL_STORAGE(id##_short); \
     static struct km_index id = {.name = (name_), \
                                  .slot_count = (slots_), \

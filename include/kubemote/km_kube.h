@@ -57,6 +57,8 @@ bool km_status_is_invalid(const struct km_status *s);
 bool km_status_is_expired(const struct km_status *s);
 /* The resourceVersion is newer than anything that the server has (cause ResourceVersionTooLarge, or the older message). */
 bool km_status_is_too_large_rv(const struct km_status *s);
+/* How long the server asks to be left alone, at most a minute; 0 = it does not say. */
+int64_t km_status_retry_after_ms(const struct km_status *s);
 /* Fills reason and message for an answer without a Status body, by HTTP code (client-go's table). */
 void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method);
 
@@ -120,6 +122,7 @@ struct km_request {
     /* Results. status and fault stay valid until the next request on that lane begins. */
     int result; /* as on_done's err */
     uint16_t http_status;
+    bool no_status; /* the error answer came without a Status: *status says what its code means */
     const struct km_status *status;
     const struct km_fault *fault;
     int64_t started_ms;
@@ -140,7 +143,8 @@ struct km_lane {
     struct km_request *waiting, *active;
     size_t object_bytes;  /* since the last whole object */
     bool body_failed;     /* an error answer's body was no JSON */
-    bool body_came; /* a whole document */
+    bool body_came;       /* a whole document */
+    bool is_text;         /* the error answer */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */
@@ -165,6 +169,8 @@ struct km_client {
        of km_kind_status, and a record of the second's kind. */
     const struct km_schema *status_schema;
     void *status_more;
+    /* Of an error answer that is text (Content-Type text/..., or none) what fits of its body; NULL = not kept. */
+    struct km_buf *error_text;
     const char *extra_headers; /* whole lines with CRLF for every request, NULL = none */
     void (*on_warning)(
         void *ctx,
@@ -181,6 +187,10 @@ struct km_client {
     struct km_timer token_timer;
 };
 
+/* Hands the certificates and the key of config to TLS, for every connection from now on; nothing for plain http. The key may
+   be wiped afterwards. Blocks while the kernel has no random numbers yet (first boot), KM_AGAIN when the process is asked to
+   stop meanwhile. Errors as km_tls_setup's, with the file or the line of what is wrong. */
+int km_client_tls(const struct km_kubeconfig *config, struct km_fault *fault);
 /* config stays valid for the client's life. KM_ERR_CONFIG when it names a token file that can't be read. */
 int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
                    struct km_loop *loop, struct km_fault *fault);

@@ -49,6 +49,9 @@ struct km_kubeconfig_options {
     const char *context;             /* --context: instead of current-context */
     enum km_kubeconfig_order order;  /* when path is NULL */
     const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */
+    /* Instead of what the context says, as kubectl's flags of these names. A server takes the file's tls-server-name away. */
+    const char *cluster, *user, *server, *tls_server_name;
+    const char *ca_file, *cert_file, *key_file, *token;
 };
 
 /*

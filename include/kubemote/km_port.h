@@ -171,8 +171,17 @@ int km_port_file_replace(const char *path, const char *data, size_t len);
 int64_t km_port_file_age_s(const char *path);
 /* Makes a folder and those above it, for their owner alone. KM_OK too when it is there already. */
 int km_port_folder_make(const char *path);
+/* Whether the path leads to a folder: 1, 0 for any other file, KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int km_port_is_folder(const char *path);
+/* The name in the folder that comes next behind `name` in the order of bytes, "" to begin; it takes its place. Names that do
+   not fit are passed over. KM_OK, KM_EOF behind the last, KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int km_port_folder_next(const char *path, char *name, size_t size);
+/* Reads from an open descriptor (0), waiting for the first byte: their count, KM_EOF, KM_ERR_IO. Blocks. */
+int km_port_read(int fd, char *out, size_t size);
 /* Writes to an open descriptor (1 or 2), all of it unless it fails. */
 int km_port_write(int fd, const char *data, size_t len);
+/* Whether a person reads what is written there. */
+bool km_port_is_terminal(int fd);
 
 /* One attempt on an open descriptor that must not hold up the caller: waits at most wait_ms for room. KM_OK: all of it was
    written; KM_AGAIN: nothing, as there is no room; KM_ERR_IO and others: what broke. Disks block all the same. */

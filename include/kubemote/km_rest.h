@@ -75,6 +75,18 @@ int km_rest_delete_collection(struct km_request *r, const struct km_client *c,
 int km_rest_raw(struct km_request *r, const struct km_client *c, enum km_http_method method,
                 const char *path);
 
+/* What a program needs before its first request. */
+struct km_session {
+    struct km_kubeconfig config;
+    struct km_loop loop;
+    struct km_client client;
+    struct km_lane lane;
+};
+/* Finds the configuration, parses its credentials and prepares client and lane; nothing is sent. where NULL: as kubectl searches.
+   One at a time in a process; *s stays where it is. KM_ERR_CONFIG and others with words. */
+int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
+                    struct km_fault *fault);
+
 /* Sends and drives the loop until the request is done; returns r->result. KM_ERR_REENTRANT from inside a callback of the loop;
    KM_ERR_CANCELED when the process was asked to stop meanwhile. Blocks. */
 int km_call(struct km_request *r, struct km_lane *lane);

@@ -72,10 +72,6 @@ int km_yaml_int(const struct km_yaml *doc, const struct km_yaml_node *node, cons
                 int64_t min, int64_t max, int64_t *out,
                 struct km_fault *fault); /* decimal, not quoted */
 
-/* For messages: at most 60 bytes of a text, with bytes that are not printable ASCII as '?' and "..." for what is left
-   out. Returns out. */
-#define KM_YAML_SHOW_SIZE 64
-const char *km_yaml_show(struct km_slice text, char out[KM_YAML_SHOW_SIZE]);
 /* Why reading a file failed, in words: "no such file or directory", "permission denied". err is km_port_file_read's;
    system_error is errno right after it. */
 const char *km_file_problem(int err, int system_error);

@@ -104,6 +104,11 @@ int km_port_write(int fd, const char *data, size_t len)
     return KM_OK;
 }
 
+bool km_port_is_terminal(int fd)
+{
+    return isatty(fd) == 1;
+}
+
 int km_port_file_replace(const char *path, const char *data, size_t len)
 {
     char temporary[512];

@@ -168,6 +168,12 @@ const char *km_sim_output(void)
     return output;
 }
 
+bool km_port_is_terminal(int fd)
+{
+    (void)fd;
+    return false;
+}
+
 int km_port_write(int fd, const char *data, size_t len)
 {
     int err = sim_call(KM_SIM_WRITE);
@@ -302,4 +308,26 @@ int km_port_folder_make(const char *path)
 {
     (void)path;
     return KM_ERR_IO;
+}
+
+int km_port_is_folder(const char *path)
+{
+    (void)path;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_folder_next(const char *path, char *name, size_t size)
+{
+    (void)path;
+    (void)name;
+    (void)size;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_read(int fd, char *out, size_t size)
+{
+    (void)fd;
+    (void)out;
+    (void)size;
+    return KM_EOF;
 }

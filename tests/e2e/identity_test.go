@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +21,14 @@ import (
 
 const serviceAccount = "system:serviceaccount:kubemote:agent"
 
+var applying sync.Mutex
+
 // applyManifest applies the RBAC manifest that the project ships, with kubectl.
 func applyManifest(t *testing.T, p *plane.Plane) {
 	t.Helper()
+	// Two at a time would both create what neither finds.
+	applying.Lock()
+	defer applying.Unlock()
 	kubectl, err := plane.Binary()
 	check(t, err)
 	admin, err := p.AdminKubeconfig(plane.KubeconfigOptions{})

@@ -161,7 +161,7 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 	out, err = exec.Command(agentBin, "help").Output()
 	check(t, err)
-	if !strings.Contains(string(out), "--kubeconfig FILE") {
+	if !strings.Contains(string(out), "--kubeconfig") {
 		t.Errorf("help prints %q", out)
 	}
 }

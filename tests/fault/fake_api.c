@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENTS "/apis/events.k8s.io/v1/namespaces/default/events"
 #define TICK_MS 1000
 #define LEASE_NAMESPACE "kube-node-lease"
 
@@ -158,8 +159,10 @@ static enum api_call call_of(const struct km_sim_request *rq)
     if (patch &&
         path_is(rq, "/apis/coordination.k8s.io/v1/namespaces/" LEASE_NAMESPACE "/leases/" API_NODE))
         return API_LEASE_PATCH;
-    if (post && path_is(rq, "/apis/events.k8s.io/v1/namespaces/default/events"))
+    if (post && path_is(rq, EVENTS))
         return API_EVENT;
+    if (patch && strncmp(rq->target, EVENTS "/", sizeof EVENTS) == 0)
+        return API_EVENT; /* of its series */
     return API_OTHER;
 }
 

@@ -142,7 +142,7 @@ size_t api_watch_count(enum api_kind kind);
 void api_save(void);
 void api_restore(void);
 void api_restore_quietly(void); /* behind a proxy: the connections stay */
-void api_empty(void); /* a store without objects; the resourceVersion starts over */
+void api_empty(void);           /* a store without objects; the resourceVersion starts over */
 
 /* Notes what the agent should not have done; the test fails at its end. */
 void api_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -307,6 +307,14 @@ static void delete_pod(const struct km_sim_request *rq, const struct doc *option
     }
 }
 
+static void patch_event(const struct km_sim_request *rq, const struct doc *patch)
+{
+    if (doc_find(patch, "/series/count") == NULL || doc_find(patch, "/note") != NULL)
+        api_complain("an event is patched with %.100s", rq->body.ptr);
+    check_time(patch, "/series/lastObservedTime", true);
+    api_answer_object(rq, 200, patch);
+}
+
 static void create_event(const struct km_sim_request *rq, const struct doc *event)
 {
     static const char *const required[] = {
@@ -325,9 +333,9 @@ static void create_event(const struct km_sim_request *rq, const struct doc *even
 
 /* ---- which ---- */
 
-static const char *wanted_type(enum api_call call)
+static const char *wanted_type(const struct km_sim_request *rq, enum api_call call)
 {
-    if (call == API_NODE_PATCH)
+    if (call == API_NODE_PATCH || (call == API_EVENT && strcmp(rq->method, "PATCH") == 0))
         return "application/strategic-merge-patch+json";
     return call == API_LEASE_PATCH ? "application/merge-patch+json" : "application/json";
 }
@@ -338,7 +346,7 @@ void api_write_serve(const struct km_sim_request *rq, enum api_call call)
     char type[80] = "";
 
     (void)km_sim_request_header(rq, "Content-Type", type, sizeof type);
-    if (body == NULL || strcmp(type, wanted_type(call)) != 0) {
+    if (body == NULL || strcmp(type, wanted_type(rq, call)) != 0) {
         api_complain("%s with type \"%s\" and the body %.60s", api_call_name(call), type,
                      rq->body.ptr);
         api_refuse(rq->conn_id, body == NULL ? 400 : 415, "UnsupportedMediaType", "no", 0);
@@ -357,6 +365,8 @@ void api_write_serve(const struct km_sim_request *rq, enum api_call call)
         patch_lease(rq, body);
     else if (call == API_POD_DELETE)
         delete_pod(rq, body);
+    else if (strcmp(rq->method, "PATCH") == 0)
+        patch_event(rq, body);
     else
         create_event(rq, body);
     doc_free(body);

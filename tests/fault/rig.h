@@ -48,9 +48,9 @@ struct rig {
     struct agent *agent;
     unsigned log_lines;
     char last_error[256]; /* words of the last line of severity E */
-    unsigned rows;     /* printed */
-    char row[512];     /* the last */
-    const char *label; /* what is tried, for messages */
+    unsigned rows;        /* printed */
+    char row[512];        /* the last */
+    const char *label;    /* what is tried, for messages */
 };
 extern struct rig rig;
 

@@ -285,11 +285,12 @@ static void lost_answers(void)
 
 static void garbage_events(void)
 {
-    static const char *const lines[] = {"{\"type\":\"ADDED\",\"object\":{}}\n", "<html>\n",
-                                        "{\"type\":\"BOOKMARK\",\"object\":null}\n",
-                                        "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":"
-                                        "\"x\",\"resourceVersion\":\"9\"}}}\n",
-                                        "{\"type\":\"ADDED\",\"obj"};
+    static const char *const lines[] = {
+        "{\"type\":\"ADDED\",\"object\":{}}\n", "<html>\n",
+        "{\"type\":\"BOOKMARK\",\"object\":null}\n",
+        ("{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":"
+         "\"x\",\"resourceVersion\":\"9\"}}}\n"),
+        "{\"type\":\"ADDED\",\"obj"};
 
     api_send_raw(chance(50) ? API_NODES : API_PODS, lines[roll(0, 4)]);
     rig_run(roll(0, 60000));

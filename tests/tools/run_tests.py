@@ -22,7 +22,7 @@ FIRST = ["check-fmt", "kconfig-lint", "boards"]
 # Cheap ones first; each is a target of the Makefile and can be run alone.
 COMPUTING = ["layers", "check-docs", "warnings", "unit", "asan", "fault", "arm", "conformance", "obs", "trace", "hardening", "memplan", "size", "lwip",
              "valgrind", "reproducible", "fuzz"]
-WAITING = ["cluster-program", "plane", "run-test", "e2e", "soak"]
+WAITING = ["cluster-program", "plane", "informer", "run-test", "e2e", "soak"]
 PARTS = FIRST + COMPUTING + WAITING
 ARGUMENTS = {"soak": ["SOAK_ROUNDS=100"], "fuzz": ["FUZZ_SECONDS=10"]}
 LIMIT_S = 1800
@@ -101,21 +101,25 @@ class Part:
         skipped = f", {numbers[2]} skipped" if numbers[2] else ""
         print(f"{self.name:16} {'ok' if good else 'FAILED':7} {self.seconds():6.1f} s   "
               f"{numbers[0]} passed, {numbers[1]} failed{skipped}", flush=True)
+        self.good = good
         if not good:
-            self.show_failure()
+            self.show_failure(30)
         return numbers
 
-    def show_failure(self):
+    def show_failure(self, most):
         lines = open(self.log, errors="replace").read().splitlines()
-        telling = [line for line in lines if FAILED.search(line) or TELLING.search(line)]
-        for line in (telling[:30] or []) + ["..."] + lines[-8:]:
-            print("    | " + line[:200])
+        telling = [index for index, line in enumerate(lines) if FAILED.search(line) or TELLING.search(line)]
+        # go test prints what went wrong before the name of the test.
+        shown = sorted({near for index in telling for near in range(max(0, index - 2), index + 1)})[:most]
+        for line in [lines[index] for index in shown] + ["..."] + lines[-8:]:
+            print("    | " + line[:300])
         print(f"    the whole of it: {self.log}", flush=True)
 
 
 class Runner:
     def __init__(self):
         self.running, self.total, self.told = [], [0, 0, 0], time.monotonic()
+        self.failed = []
 
     def run(self, lanes):
         """Each lane's parts one after another, the lanes beside each other."""
@@ -131,6 +135,7 @@ class Runner:
             for key, part in list(active.items()):
                 if part.ended():
                     self.total = [a + b for a, b in zip(self.total, part.report())]
+                    self.failed += [] if part.good else [part]
                     del active[key]
             lanes = [lane for lane in lanes if lane or id(lane) in active]
 
@@ -167,6 +172,10 @@ def main(parts):
         runner.stop()
         print("interrupted", flush=True)
         return 130
+    # Again where the eye is at the end: a long run has scrolled the first report away.
+    for part in runner.failed:
+        print(f"FAILED: {part.name}")
+        part.show_failure(20)
     if runner.total[2]:
         print(f"{runner.total[2]} skipped")
     print(f"{runner.total[0]} passed, {runner.total[1]} failed", flush=True)

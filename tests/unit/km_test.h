@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__has_include) && __has_include(<cmocka.h>)
+#if defined(__has_include) && __has_include(<cmocka.h>) && !defined(KM_TEST_ALONE)
 #include <cmocka.h>
 #else
 

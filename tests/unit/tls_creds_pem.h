@@ -3,17 +3,16 @@
 #ifndef TLS_CREDS_PEM_H
 #define TLS_CREDS_PEM_H
 
-static const char pem_ca[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIBWTCCAQCgAwIBAgIUCjPAYHb7kalKMINrQR2vGeqaP1owCgYIKoZIzj0EAwIw\n"
-    "EjEQMA4GA1UEAwwHdGVzdC1jYTAgFw0yNjExMjExNDIzMTZaGA8yMDY3MTIxNjE0\n"
-    "MjMxNlowEjEQMA4GA1UEAwwHdGVzdC1jYTBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
-    "A0IABF5o8vcYwsFGcfhXOw+ROmkcAq1R8JMxA1v3fZYYi+IjXpO/UZifao8en0gD\n"
-    "9uf4jIvVdz+/uMWVt3GlLw9Fof2jMjAwMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0O\n"
-    "BBYEFLmA/gHyVUhDrGMkU9pXQWtFpdCfMAoGCCqGSM49BAMCA0cAMEQCIBNL50YW\n"
-    "aTaRsIIv+t9zxTeATpdV2r769Si/7XNHEg/DAiAp4KuEW2tdmI7SYgSI5oEJJ+fA\n"
-    "iJfjgwBs87GQyaFUYw==\n"
-    "-----END CERTIFICATE-----\n";
+static const char pem_ca[] = "-----BEGIN CERTIFICATE-----\n"
+                             "MIIBWTCCAQCgAwIBAgIUCjPAYHb7kalKMINrQR2vGeqaP1owCgYIKoZIzj0EAwIw\n"
+                             "EjEQMA4GA1UEAwwHdGVzdC1jYTAgFw0yNjExMjExNDIzMTZaGA8yMDY3MTIxNjE0\n"
+                             "MjMxNlowEjEQMA4GA1UEAwwHdGVzdC1jYTBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
+                             "A0IABF5o8vcYwsFGcfhXOw+ROmkcAq1R8JMxA1v3fZYYi+IjXpO/UZifao8en0gD\n"
+                             "9uf4jIvVdz+/uMWVt3GlLw9Fof2jMjAwMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0O\n"
+                             "BBYEFLmA/gHyVUhDrGMkU9pXQWtFpdCfMAoGCCqGSM49BAMCA0cAMEQCIBNL50YW\n"
+                             "aTaRsIIv+t9zxTeATpdV2r769Si/7XNHEg/DAiAp4KuEW2tdmI7SYgSI5oEJJ+fA\n"
+                             "iJfjgwBs87GQyaFUYw==\n"
+                             "-----END CERTIFICATE-----\n";
 
 static const char pem_constrained_ca[] =
     "-----BEGIN CERTIFICATE-----\n"
@@ -50,19 +49,17 @@ static const char pem_client[] =
     "LQPQEMf1XAeNSOS10SBiDg==\n"
     "-----END CERTIFICATE-----\n";
 
-static const char pem_key[] =
-    "-----BEGIN EC PRIVATE KEY-----\n"
-    "MHcCAQEEIGRakWuCcf4e3zEJbYFfplUePLKJxvQM72Pe3Q72YqUroAoGCCqGSM49\n"
-    "AwEHoUQDQgAEfvodTgbMnVgsLELLyZAOtpgPsTh3tOsBAdV38PTXLk6inZ/NLSt4\n"
-    "lefLIxmr78kziRMzXCCA8YZ8JzHL3fkFJg==\n"
-    "-----END EC PRIVATE KEY-----\n";
+static const char pem_key[] = "-----BEGIN EC PRIVATE KEY-----\n"
+                              "MHcCAQEEIGRakWuCcf4e3zEJbYFfplUePLKJxvQM72Pe3Q72YqUroAoGCCqGSM49\n"
+                              "AwEHoUQDQgAEfvodTgbMnVgsLELLyZAOtpgPsTh3tOsBAdV38PTXLk6inZ/NLSt4\n"
+                              "lefLIxmr78kziRMzXCCA8YZ8JzHL3fkFJg==\n"
+                              "-----END EC PRIVATE KEY-----\n";
 
-static const char pem_key8[] =
-    "-----BEGIN PRIVATE KEY-----\n"
-    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZFqRa4Jx/h7fMQlt\n"
-    "gV+mVR48sonG9AzvY97dDvZipSuhRANCAAR++h1OBsydWCwsQsvJkA62mA+xOHe0\n"
-    "6wEB1Xfw9NcuTqKdn80tK3iV58sjGavvyTOJEzNcIIDxhnwnMcvd+QUm\n"
-    "-----END PRIVATE KEY-----\n";
+static const char pem_key8[] = "-----BEGIN PRIVATE KEY-----\n"
+                               "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZFqRa4Jx/h7fMQlt\n"
+                               "gV+mVR48sonG9AzvY97dDvZipSuhRANCAAR++h1OBsydWCwsQsvJkA62mA+xOHe0\n"
+                               "6wEB1Xfw9NcuTqKdn80tK3iV58sjGavvyTOJEzNcIIDxhnwnMcvd+QUm\n"
+                               "-----END PRIVATE KEY-----\n";
 
 static const char pem_other_key[] =
     "-----BEGIN EC PRIVATE KEY-----\n"

@@ -301,7 +301,7 @@ func badArguments() []badInput {
 		line("a flag for a value", []string{"run", "--kubeconfig", "--node-name", "x"}, "--kubeconfig", "value", "--node-name"),
 		line("empty value", []string{"run", "--kubeconfig="}, "--kubeconfig", "value"),
 		line("extra argument", append(named("bad-input"), "extra"), "unexpected argument", `"extra"`),
-		line("extra argument of version", []string{"version", "extra"}, "unexpected argument", `"extra"`),
+		line("extra argument of version", []string{"version", "extra"}, "extra arguments", "[extra]"),
 		line("a flag that version has not", []string{"version", "--node-name", "x"}, "--node-name", "version"),
 		line("verbosity that is no number", append(named("bad-input"), "-v", "loud"), "-v", "loud", "0 to 10"),
 		line("verbosity out of range", append(named("bad-input"), "-v=11"), "-v", "11", "0 to 10"),

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cli_status.h"
+#include "fail_generic.h"
+#include "kubemote/km_scalar.h"
+
+struct cli cli KM_POOL_STORAGE(cli);
+
+const struct flag cli_global_flags[] = {
+    {"kubeconfig", 0, FLAG_TEXT, &cli.kubeconfig, "kubeconfig file to use", NULL},
+    {"context", 0, FLAG_TEXT, &cli.context, "context of the kubeconfig", NULL},
+    {"cluster", 0, FLAG_TEXT, &cli.cluster, "cluster of the kubeconfig", NULL},
+    {"user", 0, FLAG_TEXT, &cli.user, "user of the kubeconfig", NULL},
+    {"namespace", 'n', FLAG_TEXT, &cli.ns, "namespace of this request", NULL},
+    {"server", 's', FLAG_TEXT, &cli.server, "address of the API server", NULL},
+    {"token", 0, FLAG_TEXT, &cli.token, "bearer token", NULL},
+    {"certificate-authority", 0, FLAG_TEXT, &cli.ca_file, "CA file", NULL},
+    {"client-certificate", 0, FLAG_TEXT, &cli.cert_file, "client certificate file", NULL},
+    {"client-key", 0, FLAG_TEXT, &cli.key_file, "client key file", NULL},
+    {"tls-server-name", 0, FLAG_TEXT, &cli.tls_server_name,
+     "name that the server's certificate must be for", NULL},
+    {"insecure-skip-tls-verify", 0, FLAG_BOOL, &cli.insecure, "refused: verification stays on",
+     NULL},
+    {"as", 0, FLAG_TEXT, &cli.as, "user to impersonate", NULL},
+    {"as-group", 0, FLAG_TEXTS, &cli.as_groups, "group to impersonate, may be repeated", NULL},
+    {"request-timeout", 0, FLAG_TEXT, &cli.request_timeout,
+     "longest time of one request: 30s, 1m; 0 = none", NULL},
+    {"cache-dir", 0, FLAG_TEXT, &cli.cache_dir, "folder of the discovery cache", NULL},
+    {"qps", 0, FLAG_INT, &cli.qps, "requests a second", NULL},
+    {"burst", 0, FLAG_INT, &cli.burst, "requests at once", NULL},
+    {"v", 'v', FLAG_INT, &cli.verbosity, "verbosity of the log on standard error", NULL},
+    {0},
+};
+
+static void on_warning(void *ctx, struct km_slice text)
+{
+    (void)ctx;
+    err_printf("Warning: %.*s\n", (int)text.len, text.ptr);
+}
+
+/* An empty value is as if the flag were not there. */
+static const char *given(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static void put_header(struct km_buf *out, const char *name, const char *value)
+{
+    km_buf_printf(out, "%s: ", name);
+    km_buf_puts(out, value);
+    km_buf_puts(out, "\r\n");
+}
+
+/* A line end would begin another header. */
+static bool is_header_value(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static int impersonate(void)
+{
+    static char headers[2048] KM_POOL_STORAGE(cli_impersonate);
+    struct km_buf out;
+    bool user = given(cli.as) != NULL, fine = !user || is_header_value(cli.as);
+    if (!user && cli.as_groups.count > 0)
+        return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                            "Error in configuration: requesting uid, groups or user-extra for %s "
+                            "without impersonating a user",
+                            cli.env->kubeconfig->user);
+    km_buf_init(&out, headers, sizeof headers);
+    if (user)
+        put_header(&out, "Impersonate-User", cli.as);
+    for (uint16_t i = 0; i < cli.as_groups.count; i++) {
+        fine = fine && is_header_value(cli.as_groups.items[i]);
+        put_header(&out, "Impersonate-Group", cli.as_groups.items[i]);
+    }
+    if (!fine || out.overflow)
+        return km_fault_set(
+            &cli.fault, KM_ERR_CONFIG,
+            "--as and --as-group: a control character, or more than %d bytes in all",
+            (int)sizeof headers - 1);
+    if (user)
+        cli.client.extra_headers = headers;
+    return KM_OK;
+}
+
+static int check_timeout(void)
+{
+    if (cli.request_timeout == NULL || cli_duration_ms(cli.request_timeout) >= 0)
+        return KM_OK;
+    return km_fault_set(&cli.fault, KM_ERR_CONFIG,
+                        "Invalid timeout value. Timeout must be a single integer in seconds, or an "
+                        "integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)");
+}
+
+static int load_config(void)
+{
+    const struct km_kubeconfig_options where = {
+        .path = given(cli.kubeconfig),
+        .context = given(cli.context),
+        .order = KM_KUBECONFIG_FIRST,
+        .cluster = given(cli.cluster),
+        .user = given(cli.user),
+        .server = given(cli.server),
+        .tls_server_name = cli.tls_server_name,
+        .ca_file = cli.ca_file,
+        .cert_file = cli.cert_file,
+        .key_file = cli.key_file,
+        .token = cli.token,
+    };
+    if (cli.insecure)
+        return km_fault_set(
+            &cli.fault, KM_ERR_CONFIG,
+            "--insecure-skip-tls-verify is not supported: the server's certificate is always "
+            "verified; name its certificate authority (--certificate-authority) or the name "
+            "that it is made for (--tls-server-name)");
+    int err = km_kubeconfig_load(&where, cli.env->kubeconfig, &cli.fault);
+    if (err != KM_OK)
+        return err;
+    cli.effective_ns = cli.ns != NULL && cli.ns[0] != '\0' ? cli.ns : cli.env->kubeconfig->ns;
+    return KM_OK;
+}
+
+int cli_connect(void)
+{
+    int err = check_timeout();
+    if (err == KM_OK)
+        err = load_config();
+    if (err == KM_OK)
+        err = km_client_tls(cli.env->kubeconfig, &cli.fault);
+    if (err != KM_OK)
+        return err;
+    km_loop_init(cli.env->loop);
+    err = km_client_init(&cli.client, cli.env->kubeconfig, cli.env->loop, &cli.fault);
+    if (err == KM_OK)
+        err = status_init(&cli.client);
+    if (err == KM_OK)
+        err = km_lane_init(&cli.lane, &cli.client, "requests");
+    if (err == KM_OK)
+        err = km_lane_init(&cli.watch_lane, &cli.client, "watch");
+    if (err != KM_OK)
+        return err;
+    err = impersonate();
+    if (err != KM_OK)
+        return err;
+    cli.client.on_warning = on_warning;
+    cli.client.error_text = fail_generic_text();
+    if (cli.qps >= 0)
+        km_client_limit(&cli.client, cli.qps > 0 ? (uint32_t)cli.qps : 50,
+                        cli.burst > 0 ? (uint32_t)cli.burst : 300);
+    km_discovery_init(&cli.discovery, &cli.client, &cli.lane, cli.cache_dir);
+    return KM_OK;
+}
+
+int cli_call(struct km_request *r)
+{
+    int64_t limit_ms = cli.request_timeout != NULL ? cli_duration_ms(cli.request_timeout) : 0;
+    if (limit_ms > 0)
+        r->timeout_ms = limit_ms;
+    if (r->retries == 0)
+        r->retries = 10;
+    status_forget();
+    return km_call(r, &cli.lane);
+}
+
+int64_t cli_duration_ms(const char *text)
+{
+    uint64_t seconds;
+    int64_t ns;
+    if (km_slice_to_u64(km_slice_of(text), &seconds) == KM_OK)
+        return seconds < INT32_MAX ? (int64_t)seconds * 1000 : -1;
+    return km_duration_parse(km_slice_of(text), &ns) == KM_OK ? ns / 1000000 : -1;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors in kubectl's words (k8s.io/kubectl/pkg/cmd/util/helpers.go: checkErr, StandardErrorMessage). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli_status.h"
+#include "fail_generic.h"
+#include "kubemote/km_json_table.h"
+
+KM_ELEMENT_TABLE(full_cause, KM_FULL_CAUSE_FIELDS)
+KM_KIND_TABLE(full_status, "Status", KM_FULL_STATUS_FIELDS)
+
+static struct km_full_status status KM_POOL_STORAGE(cli_status);
+static const struct km_schema_part parts[] = {{"", &km_kind_status}, {"", &km_kind_full_status}};
+static struct km_schema_node nodes[48] KM_POOL_STORAGE(cli_status_schema);
+static struct km_schema schema;
+
+int status_init(struct km_client *client)
+{
+    int err = km_schema_init(&schema, parts, 2, NULL, nodes, sizeof nodes / sizeof nodes[0]);
+    client->status_schema = &schema;
+    client->status_more = &status;
+    return err;
+}
+
+void status_forget(void)
+{
+    memset(&status, 0, sizeof status);
+}
+
+void status_keep(const struct km_full_status *kept)
+{
+    status = *kept;
+}
+
+const struct km_full_status *status_last(void)
+{
+    return &status;
+}
+
+int cli_usage_error(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    err_printf("error: %s\n", text);
+    return 1;
+}
+
+static bool told_before(uint16_t index)
+{
+    const struct km_full_cause *cause = &status.causes[index];
+    for (uint16_t i = 0; i < index; i++) {
+        if (strcmp(status.causes[i].field, cause->field) == 0 &&
+            strcmp(status.causes[i].message, cause->message) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One cause stands in the line, several stand below each other; equal ones count once. */
+static void put_causes(struct km_buf *out)
+{
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < status.causes_count; i++)
+        count = (uint16_t)(count + !told_before(i));
+    for (uint16_t i = 0; i < status.causes_count; i++) {
+        const struct km_full_cause *cause = &status.causes[i];
+        if (!told_before(i))
+            km_buf_printf(out, "%s%s: %s", count > 1 ? "\n* " : "", cause->field, cause->message);
+    }
+}
+
+static void put_invalid(struct km_buf *out)
+{
+    if (status.kind[0] != '\0' || status.name[0] != '\0')
+        km_buf_printf(out, "The %s \"%s\" is invalid", status.kind, status.name);
+    else if (status.message[0] != '\0' && status.causes_count == 0)
+        km_buf_printf(out, "The request is invalid: %s", status.message);
+    else
+        km_buf_puts(out, "The request is invalid");
+    if (status.causes_count == 0)
+        return;
+    km_buf_puts(out, ": ");
+    put_causes(out);
+}
+
+static void put_status(struct km_buf *out, const struct fail *f)
+{
+    const struct km_status *small = f->request->status;
+    const char *message = status.message[0] != '\0' ? status.message : small->message;
+    if (km_status_is_unauthorized(small))
+        km_buf_puts(out, "error: You must be logged in to the server (");
+    else if (small->reason[0] == '\0' || strcmp(small->reason, "Unknown") == 0)
+        km_buf_puts(out, "Error from server: ");
+    else
+        km_buf_printf(out, "Error from server (%s): ", small->reason);
+    if (f->verb != NULL && f->source != NULL)
+        km_buf_printf(out, "error when %s \"%s\": ", f->verb, f->source);
+    if (f->lead != NULL)
+        km_buf_puts(out, f->lead);
+    if (f->request->no_status)
+        fail_generic_put(out, f->request);
+    else
+        km_buf_puts(out, message);
+    if (km_status_is_unauthorized(small))
+        km_buf_putc(out, ')');
+}
+
+static const char *words(const struct fail *f)
+{
+    const struct km_request *r = f->request;
+    if (r != NULL && r->fault != NULL && r->fault->code != KM_OK)
+        return r->fault->text;
+    return cli.fault.code != KM_OK ? cli.fault.text : km_strerror(f->err);
+}
+
+static bool has_prefix(const char *text)
+{
+    return strncmp(text, "Error in configuration: ", 24) == 0;
+}
+
+void fail_put(struct km_buf *out, const struct fail *f)
+{
+    bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
+    if (answered && f->alone && strcmp(f->request->status->reason, "Invalid") == 0)
+        f->request->no_status ? fail_generic_put_invalid(out, f->request) : put_invalid(out);
+    else if (answered)
+        put_status(out, f);
+    else if (f->err == KM_ERR_REFUSED)
+        km_buf_printf(out,
+                      "The connection to the server %s was refused - did you specify the right "
+                      "host or port?",
+                      cli.client.host_header);
+    else if (km_err_is_link(f->err) || f->err == KM_ERR_CERT || f->err == KM_ERR_TLS)
+        km_buf_printf(out, "Unable to connect to the server: %s", words(f));
+    else
+        km_buf_printf(out, "%s%s", f->alone && !has_prefix(words(f)) ? "error: " : "", words(f));
+}
+
+int cli_fail(int err, const struct km_request *r)
+{
+    static char text[4096];
+    struct km_buf out;
+    const struct fail f = {.err = err, .request = r, .alone = true};
+    km_buf_init(&out, text, sizeof text);
+    fail_put(&out, &f);
+    err_text(text);
+    err_text("\n");
+    return 1;
+}
+
+const char *cli_status_message(const struct km_request *r)
+{
+    size_t len = strlen(r->status->message);
+    bool same = len == 0 || strncmp(status.message, r->status->message, len < 300 ? len : 300) == 0;
+    return same ? status.message : r->status->message;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kubemote/km_selector.h"
+#include "manifests.h"
+
+#define LABEL_COUNT 64
+
+static int choose_validation(struct manifest_flags *f)
+{
+    static const struct {
+        const char *word, *directive;
+    } words[] = {{"strict", "Strict"}, {"true", "Strict"},  {"1", "Strict"}, {"warn", "Warn"},
+                 {"ignore", "Ignore"}, {"false", "Ignore"}, {"0", "Ignore"}};
+    const char *text = f->validate == NULL ? "strict" : f->validate;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i].word) == 0)
+            f->validation = words[i].directive;
+    }
+    if (f->validation != NULL)
+        return KM_OK;
+    (void)cli_usage_error(
+        "invalid - validate option \"%s\"; must be one of: strict (or true), warn, "
+        "ignore (or false)",
+        text);
+    return KM_ERR_CONFIG;
+}
+
+int manifest_flags_check(struct manifest_flags *f)
+{
+    if (dry_run_parse(f->dry_run_text, &f->dry_run, &cli.fault) != KM_OK) {
+        (void)cli_fail(KM_ERR_CONFIG, NULL);
+        return KM_ERR_CONFIG;
+    }
+    if (choose_validation(f) != KM_OK || output_check(f->output) != KM_OK)
+        return KM_ERR_CONFIG;
+    f->visit.validate = strcmp(f->validation, "Ignore") != 0;
+    return KM_OK;
+}
+
+/* ---- labels ---- */
+
+/* The labels' keys and values without quotes: valid ones have no escapes. */
+static size_t read_labels(struct km_slice map, struct km_label *out)
+{
+    size_t count = 0;
+    for (size_t at = 1; at < map.len && map.ptr[at] == '"' && count < LABEL_COUNT;) {
+        size_t key = json_length(map, at);
+        const char *colon = memchr(map.ptr + at, ':', map.len - at);
+        if (colon == NULL)
+            break;
+        size_t name = (size_t)(colon - map.ptr) - at;
+        size_t value_at = at + name + 1;
+        size_t value = key - name - 1;
+        if (name < 2 || value < 2 || map.ptr[value_at] != '"')
+            break;
+        out[count++] =
+            (struct km_label){{map.ptr + at + 1, name - 2}, {map.ptr + value_at + 1, value - 2}};
+        at += key + 1;
+    }
+    return count;
+}
+
+bool manifest_selected(const struct manifest_flags *f, const struct item *item)
+{
+    static struct km_label_selector selector KM_POOL_STORAGE(cli_selector);
+    static struct km_label labels[LABEL_COUNT] KM_POOL_STORAGE(cli_selector_labels);
+    struct km_fault fault = {0};
+    struct km_slice map = {0};
+    if (f->visit.selector == NULL)
+        return true;
+    if (km_label_selector_parse(km_slice_of(f->visit.selector), &selector, &fault) != KM_OK)
+        return false;
+    size_t count = km_json_find(item->manifest->json, "/metadata/labels", &map) == KM_OK
+                       ? read_labels(map, labels)
+                       : 0;
+    return km_label_selector_matches(&selector, labels, count);
+}
+
+/* ---- the rest ---- */
+
+struct km_slice manifest_body(const struct item *item)
+{
+    char text[128];
+    struct km_buf out;
+    struct km_slice json = item->manifest->json, metadata;
+    bool known = item->manifest->ns[0] != '\0';
+    if (known || item->ns == NULL || km_json_find(json, "/metadata", &metadata) != KM_OK ||
+        metadata.ptr[0] != '{')
+        return json;
+    km_buf_init(&out, text, sizeof text);
+    km_buf_printf(&out, "\"namespace\":\"%s\"%s", item->ns, metadata.len > 2 ? "," : "");
+    if (!out.overflow)
+        (void)input_insert(&json, (size_t)(metadata.ptr + 1 - json.ptr), text);
+    return json;
+}
+
+const char *words_text(const struct words *words)
+{
+    static char text[512];
+    struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    for (uint16_t i = 0; i < words->count; i++) {
+        if (i > 0)
+            km_buf_putc(&out, ' ');
+        km_buf_puts(&out, words->items[i]);
+    }
+    return text;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// reference does what informer-trace does, with client-go's dynamic informer:
+// one JSON line for each call of a handler, the contents at SIGUSR1.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const indexName = "index"
+
+var (
+	kubeconfig = flag.String("kubeconfig", "", "file")
+	resource   = flag.String("resource", "", "[group/]version/plural")
+	namespace  = flag.String("n", "", "namespace, all when empty")
+	selector   = flag.String("l", "", "label selector")
+	index      = flag.String("index", "", "namespace or label:NAME")
+	resync     = flag.Int("resync", 0, "milliseconds, 0 for none")
+	quiet      = flag.Bool("quiet", false, "print no calls")
+)
+
+// line keeps the order of members.
+type line struct {
+	Event     string  `json:"event"`
+	Key       *string `json:"key,omitempty"`
+	Old       *string `json:"old,omitempty"`
+	RV        *string `json:"rv,omitempty"`
+	Initial   *bool   `json:"initial,omitempty"`
+	Tombstone *bool   `json:"tombstone,omitempty"`
+}
+
+var output sync.Mutex
+
+func say(v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	output.Lock()
+	defer output.Unlock()
+	os.Stdout.Write(append(text, '\n'))
+}
+
+func version(obj any) *string {
+	rv := obj.(*unstructured.Unstructured).GetResourceVersion()
+	return &rv
+}
+
+func key(obj any) *string {
+	k, err := cache.DeletionHandlingMetaNamespaceKeyFunc(obj)
+	if err != nil {
+		panic(err)
+	}
+	return &k
+}
+
+func onAdd(obj any, initial bool) {
+	say(line{Event: "add", Key: key(obj), RV: version(obj), Initial: &initial})
+}
+
+func onUpdate(old, now any) {
+	say(line{Event: "update", Key: key(now), Old: version(old), RV: version(now)})
+}
+
+func onDelete(obj any) {
+	last := obj
+	unknown, tombstone := obj.(cache.DeletedFinalStateUnknown)
+	if tombstone {
+		last = unknown.Obj
+	}
+	say(line{Event: "delete", Key: key(obj), RV: version(last), Tombstone: &tombstone})
+}
+
+func handler() cache.ResourceEventHandler {
+	if *quiet {
+		return cache.ResourceEventHandlerDetailedFuncs{}
+	}
+	return cache.ResourceEventHandlerDetailedFuncs{AddFunc: onAdd, UpdateFunc: onUpdate, DeleteFunc: onDelete}
+}
+
+func gvr() schema.GroupVersionResource {
+	parts := strings.Split(*resource, "/")
+	if len(parts) == 2 {
+		parts = append([]string{""}, parts...)
+	}
+	if len(parts) != 3 {
+		fail(fmt.Errorf("--resource %q is not [group/]version/plural", *resource))
+	}
+	return schema.GroupVersionResource{Group: parts[0], Version: parts[1], Resource: parts[2]}
+}
+
+func indexers() cache.Indexers {
+	if *index == "namespace" {
+		return cache.Indexers{indexName: cache.MetaNamespaceIndexFunc}
+	}
+	label := strings.TrimPrefix(*index, "label:")
+	return cache.Indexers{indexName: func(obj any) ([]string, error) {
+		value, ok := obj.(*unstructured.Unstructured).GetLabels()[label]
+		if !ok {
+			return nil, nil
+		}
+		return []string{value}, nil
+	}}
+}
+
+// contents relies on json.Marshal's sorting of keys.
+func contents(indexer cache.Indexer) any {
+	versions, values := map[string]string{}, map[string][]string{}
+	for _, obj := range indexer.List() {
+		versions[*key(obj)] = *version(obj)
+	}
+	if *index != "" {
+		for _, value := range indexer.ListIndexFuncValues(indexName) {
+			values[value], _ = indexer.IndexKeys(indexName, value)
+		}
+	}
+	return map[string]any{"contents": versions, "index": values}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "reference:", err)
+	os.Exit(1)
+}
+
+func start(stop chan struct{}) cache.Indexer {
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		fail(err)
+	}
+	config.QPS = -1
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		fail(err)
+	}
+	informer := dynamicinformer.NewFilteredDynamicInformer(client, gvr(), *namespace, 0, indexers(),
+		func(o *metav1.ListOptions) { o.LabelSelector = *selector }).Informer()
+	registration, err := informer.AddEventHandlerWithResyncPeriod(handler(), time.Duration(*resync)*time.Millisecond)
+	if err != nil {
+		fail(err)
+	}
+	go informer.Run(stop)
+	go func() {
+		if cache.WaitForCacheSync(stop, registration.HasSynced) && !*quiet {
+			say(line{Event: "synced"})
+		}
+	}()
+	return informer.GetIndexer()
+}
+
+func main() {
+	flag.Parse()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+	stop := make(chan struct{})
+	indexer := start(stop)
+	for number := range signals {
+		if number != syscall.SIGUSR1 {
+			close(stop)
+			return
+		}
+		say(contents(indexer))
+	}
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An informer on any resource that says what its handler is told, one JSON line for each call:
+ *
+ *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
+ *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [-v N]
+ *
+ * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
+ * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kubemote/km_informer.h"
+#include "kubemote/km_json_table.h"
+#include "kubemote/km_log_sink.h"
+#include "kubemote/km_saved.h"
+
+#define SLOTS 2000
+#define LABELS_SIZE 384
+#define TRIM_MS 30000
+#define KEPT_INTERVAL_MS 100
+
+#define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(labels, "/metadata/labels", LABELS_SIZE)
+KM_KIND_STRUCT(item, ITEM_FIELDS)
+KM_KIND_TABLE(item, "item", ITEM_FIELDS)
+
+static km_index_fn label_values;
+
+KM_SHARED_DEFINE(items, struct km_item, SLOTS, KM_KEY_SIZE, NULL, NULL);
+KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
+KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
+
+static struct options {
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save;
+    int64_t resync_ms;
+    int verbosity;
+    bool metadata, quiet;
+} options;
+
+static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
+static struct km_loop loop KM_POOL_STORAGE(loop);
+static struct km_client client KM_POOL_STORAGE(client);
+static struct km_lane lane KM_POOL_STORAGE(lane);
+static struct km_schema_node event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(event_nodes);
+static struct km_schema_node list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(list_nodes);
+static struct km_resource resource;
+static struct km_handler handler;
+static struct km_saved saved;
+static struct km_rng rng;
+static volatile sig_atomic_t contents_asked;
+
+static void say(int fd, const char *text)
+{
+    (void)km_port_write(fd, text, strlen(text));
+}
+
+static int fail(const struct km_fault *fault)
+{
+    say(2, "error: ");
+    say(2, fault->text);
+    say(2, "\n");
+    return 1;
+}
+
+/* ---- lines ---- */
+
+static char line[2048];
+static struct km_buf out;
+static struct km_json_writer writer;
+
+static void begin_line(const char *event, const struct km_item *item)
+{
+    char key[KM_KEY_SIZE];
+    struct km_slice slice;
+
+    km_buf_init(&out, line, sizeof line);
+    km_json_writer_init(&writer, &out);
+    km_json_object(&writer);
+    km_json_kv_str(&writer, "event", event);
+    if (item == NULL)
+        return;
+    (void)km_key_join(km_slice_of(item->ns), km_slice_of(item->name), key, sizeof key, &slice);
+    km_json_key(&writer, "key");
+    km_json_slice(&writer, slice);
+}
+
+static void end_line(void)
+{
+    km_json_close(&writer);
+    km_buf_putc(&out, '\n');
+    if (!options.quiet)
+        (void)km_port_write(1, out.data, out.len);
+}
+
+static void on_add(void *ctx, uint16_t slot, const void *now, bool initial)
+{
+    const struct km_item *item = now;
+
+    (void)ctx;
+    (void)slot;
+    begin_line("add", item);
+    km_json_kv_str(&writer, "rv", item->rv);
+    km_json_kv_bool(&writer, "initial", initial);
+    end_line();
+}
+
+static void on_update(void *ctx, uint16_t slot, const void *old, const void *now)
+{
+    const struct km_item *before = old, *item = now;
+
+    (void)ctx;
+    (void)slot;
+    begin_line("update", item);
+    km_json_kv_str(&writer, "old", before->rv);
+    km_json_kv_str(&writer, "rv", item->rv);
+    end_line();
+}
+
+static void on_delete(void *ctx, uint16_t slot, const void *last, bool tombstone)
+{
+    const struct km_item *item = last;
+
+    (void)ctx;
+    (void)slot;
+    begin_line("delete", item);
+    km_json_kv_str(&writer, "rv", item->rv);
+    km_json_kv_bool(&writer, "tombstone", tombstone);
+    end_line();
+}
+
+static void on_synced(void *ctx)
+{
+    (void)ctx;
+    begin_line("synced", NULL);
+    end_line();
+}
+
+/* ---- contents ---- */
+
+static uint16_t sorted[SLOTS];
+static char text[16384];
+static struct km_buf contents;
+
+static void flush(bool all)
+{
+    if (!all && contents.len < sizeof text - 1024)
+        return;
+    (void)km_port_write(1, contents.data, contents.len);
+    km_buf_reset(&contents);
+}
+
+/* Each string by a writer of its own: a whole object would not fit the buffer. */
+static void put_string(struct km_slice value)
+{
+    struct km_json_writer w;
+
+    km_json_writer_init(&w, &contents);
+    km_json_slice(&w, value);
+}
+
+static void put_contents(void)
+{
+    int count = km_store_keys(items.store, sorted, SLOTS);
+
+    km_buf_puts(&contents, "{\"contents\":{");
+    for (int i = 0; i < count; i++) {
+        const struct km_item *item = km_cache_get(items.store->cache, sorted[i]);
+
+        km_buf_puts(&contents, i == 0 ? "" : ",");
+        put_string(km_cache_key(items.store->cache, sorted[i]));
+        km_buf_putc(&contents, ':');
+        put_string(km_slice_of(item->rv));
+        flush(false);
+    }
+    km_buf_puts(&contents, "},\"index\":{");
+}
+
+static void put_value(const struct km_index *index, const char *value)
+{
+    int count = km_index_keys(index, km_slice_of(value), sorted, SLOTS);
+
+    put_string(km_slice_of(value));
+    km_buf_puts(&contents, ":[");
+    for (int i = 0; i < count; i++) {
+        km_buf_puts(&contents, i == 0 ? "" : ",");
+        put_string(km_cache_key(items.store->cache, sorted[i]));
+        flush(false);
+    }
+    km_buf_putc(&contents, ']');
+}
+
+/* The smallest value behind `last`; false when there is none. */
+static bool value_behind(const struct km_index *index, const char *last, bool first, char next[254])
+{
+    char value[254];
+    uint32_t at = 0;
+    bool found = false;
+
+    while (km_index_next_value(index, &at, value, sizeof value) != KM_ERR_NOT_FOUND) {
+        if ((!first && strcmp(value, last) <= 0) || (found && strcmp(value, next) >= 0))
+            continue;
+        memcpy(next, value, sizeof value);
+        found = true;
+    }
+    return found;
+}
+
+static void put_index(const struct km_index *index)
+{
+    char last[254] = "", next[254];
+
+    for (bool first = true; value_behind(index, last, first, next); first = false) {
+        km_buf_puts(&contents, first ? "" : ",");
+        put_value(index, next);
+        memcpy(last, next, sizeof last);
+    }
+}
+
+static const struct km_index *the_index(void)
+{
+    if (options.index == NULL)
+        return NULL;
+    return strcmp(options.index, "namespace") == 0 ? &by_namespace : &by_label;
+}
+
+static void print_contents(void)
+{
+    km_buf_init(&contents, text, sizeof text);
+    put_contents();
+    if (the_index() != NULL)
+        put_index(the_index());
+    km_buf_puts(&contents, "}}\n");
+    flush(true);
+}
+
+static int label_values(void *ctx, struct km_slice key, const void *record,
+                        struct km_index_sink *sink)
+{
+    const struct km_item *item = record;
+    struct km_label labels[KM_LISTER_LABELS];
+    struct km_slice name = km_slice_of(options.index + strlen("label:"));
+    uint16_t count = km_labels_of_json(km_slice_of(item->labels), labels, KM_LISTER_LABELS);
+
+    (void)ctx;
+    (void)key;
+    for (uint16_t i = 0; i < count; i++) {
+        if (km_slice_eq(labels[i].key, name))
+            km_index_value(sink, labels[i].value);
+    }
+    return KM_OK;
+}
+
+/* ---- set-up ---- */
+
+static bool take_flag(const char *flag, const char *value)
+{
+    struct {
+        const char *name;
+        const char **to;
+    } texts[] = {{"--kubeconfig", &options.kubeconfig},
+                 {"--resource", &options.resource},
+                 {"-n", &options.ns},
+                 {"-l", &options.selector},
+                 {"--index", &options.index},
+                 {"--save", &options.save}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(flag, texts[i].name) != 0)
+            continue;
+        *texts[i].to = value;
+        return true;
+    }
+    if (strcmp(flag, "--resync") == 0)
+        options.resync_ms = strtol(value, NULL, 10);
+    else if (strcmp(flag, "-v") == 0)
+        options.verbosity = (int)strtol(value, NULL, 10);
+    else
+        return false;
+    return true;
+}
+
+static bool take_flags(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--metadata") == 0)
+            options.metadata = true;
+        else if (strcmp(argv[i], "--quiet") == 0)
+            options.quiet = true;
+        else if (i + 1 >= argc || !take_flag(argv[i], argv[i + 1]))
+            return false;
+        else
+            i++;
+    }
+    bool index_ok = options.index == NULL || strcmp(options.index, "namespace") == 0 ||
+                    strncmp(options.index, "label:", strlen("label:")) == 0;
+    return options.kubeconfig != NULL && options.resource != NULL && index_ok;
+}
+
+/* [group/]version/plural */
+static bool split_resource(void)
+{
+    static char parts[320];
+    char *slash;
+
+    if (km_slice_copy(km_slice_of(options.resource), parts, sizeof parts) != KM_OK ||
+        (slash = strrchr(parts, '/')) == NULL)
+        return false;
+    *slash = '\0';
+    resource.plural = slash + 1;
+    slash = strrchr(parts, '/');
+    resource.group = slash != NULL ? parts : "";
+    resource.version = slash != NULL ? slash + 1 : parts;
+    if (slash != NULL)
+        *slash = '\0';
+    return resource.plural[0] != '\0' && resource.version[0] != '\0';
+}
+
+static int set_up_informer(struct km_fault *fault)
+{
+    struct km_reflector *r = &items.reflector;
+    uint32_t seed = 0;
+
+    (void)km_port_entropy(&seed, sizeof seed);
+    km_rng_seed(&rng, seed);
+    r->name = resource.plural;
+    r->resource = &resource;
+    r->ns = options.ns;
+    r->label_selector = options.selector;
+    r->metadata_only = options.metadata;
+    r->kind = &km_kind_item;
+    r->lane = &lane;
+    r->client = &client;
+    r->event_nodes = event_nodes;
+    r->list_nodes = list_nodes;
+    r->rng = &rng;
+    int err = km_shared_init(&items, seed, fault);
+    if (err == KM_OK && options.index != NULL)
+        err = km_store_add_index(items.store,
+                                 the_index() == &by_namespace ? &by_namespace : &by_label);
+    if (err != KM_OK)
+        return err;
+    handler = (struct km_handler){.on_add = on_add,
+                                  .on_update = on_update,
+                                  .on_delete = on_delete,
+                                  .on_synced = on_synced,
+                                  .resync_ms = options.resync_ms};
+    return km_shared_add(&items, &handler);
+}
+
+static int set_up(struct km_fault *fault)
+{
+    const struct km_kubeconfig_options where = {.path = options.kubeconfig};
+    int err = km_kubeconfig_load(&where, &kubeconfig, fault);
+
+    km_log_text_init(2, options.verbosity);
+    if (err == KM_OK)
+        err = km_port_seal();
+    km_port_signals();
+    if (err == KM_OK)
+        err = km_client_tls(&kubeconfig, fault);
+    km_loop_init(&loop);
+    if (err == KM_OK)
+        err = km_client_init(&client, &kubeconfig, &loop, fault);
+    if (err == KM_OK)
+        err = km_lane_init(&lane, &client, "watch");
+    return err == KM_OK ? set_up_informer(fault) : err;
+}
+
+static void on_usr1(int number)
+{
+    (void)number;
+    contents_asked = 1;
+}
+
+/* It comes only while the loop waits, so that none is lost before a wait. */
+static void take_usr1(void)
+{
+    struct sigaction action = {.sa_handler = on_usr1};
+    sigset_t held;
+
+    sigaction(SIGUSR1, &action, NULL);
+    sigemptyset(&held);
+    sigaddset(&held, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
+static void start(void)
+{
+    char rv[KM_VERSION_SIZE];
+
+    if (options.save == NULL) {
+        km_shared_start(&items);
+        return;
+    }
+    saved = (struct km_saved){
+        .name = resource.plural, .path = options.save, .interval_ms = KEPT_INTERVAL_MS};
+    km_saved_init(&saved, &loop.timers);
+    (void)km_saved_load(&saved, rv, sizeof rv);
+    km_shared_keep(&items, &saved);
+    km_shared_resume(&items, rv);
+}
+
+/* When the first list is there, and from time to time. */
+static void trim(void)
+{
+    static int64_t next_ms;
+
+    if (!km_shared_synced(&items) || loop.now_ms < next_ms)
+        return;
+    next_ms = loop.now_ms + TRIM_MS;
+    km_port_trim();
+}
+
+int main(int argc, char **argv)
+{
+    struct km_fault fault = {0};
+
+    if (!take_flags(argc, argv) || !split_resource()) {
+        say(2, "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
+               "NAMESPACE] "
+               "[-l SELECTOR] [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] "
+               "[--save FILE] [-v N]\n");
+        return 2;
+    }
+    if (set_up(&fault) != KM_OK)
+        return fail(&fault);
+    take_usr1();
+    loop.now_ms = km_port_now_ms();
+    start();
+    while (!km_port_stop_requested()) {
+        km_loop_turn(&loop, TRIM_MS);
+        trim();
+        if (!contents_asked)
+            continue;
+        contents_asked = 0;
+        print_contents();
+    }
+    km_shared_stop(&items);
+    if (options.save != NULL)
+        (void)km_saved_write(&saved);
+    return 0;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs into requests: targets, the order of the query, what is refused before anything is sent, bodies of deletions. */
+#include "kubemote/km_rest.h"
+#include "km_test.h"
+
+static struct km_kubeconfig config;
+static struct km_client client = {.config = &config};
+static struct km_request request;
+static char storage[1024];
+static struct km_buf body;
+
+static const struct km_resource deployments = {"apps", "v1", "deployments"};
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&request, 0, sizeof request);
+    config.base_path[0] = '\0';
+    km_buf_init(&body, storage, sizeof storage);
+    return 0;
+}
+
+static void targets_name_group_namespace_and_object(void **state)
+{
+    (void)state;
+    assert_int_equal(km_rest_get(&request, &client, &deployments, "shop", "web", NULL, NULL),
+                     KM_OK);
+    assert_string_equal(request.target, "/apis/apps/v1/namespaces/shop/deployments/web");
+    assert_int_equal(request.method, KM_GET);
+    assert_int_equal(km_rest_get(&request, &client, &km_nodes, NULL, "gw", "status", NULL), KM_OK);
+    assert_string_equal(request.target, "/api/v1/nodes/gw/status");
+    assert_int_equal(km_rest_list(&request, &client, &km_pods, NULL, NULL), KM_OK);
+    assert_string_equal(request.target, "/api/v1/pods");
+    memcpy(config.base_path, "/base", sizeof "/base");
+    assert_int_equal(km_rest_raw(&request, &client, KM_GET, "/readyz?verbose"), KM_OK);
+    assert_string_equal(request.target, "/base/readyz?verbose");
+}
+
+static void query_keys_are_sorted_and_escaped(void **state)
+{
+    const struct km_options all = {
+        .label_selector = "a in (b,c)",
+        .field_selector = "metadata.name=x",
+        .resource_version = "7",
+        .resource_version_match = "Exact",
+        .continue_token = "t/=",
+        .limit = 500,
+        .timeout_seconds = 30,
+        .allow_bookmarks = KM_YES,
+        .send_initial_events = KM_NO,
+        .include_object = "Object",
+    };
+    (void)state;
+    assert_int_equal(km_rest_list(&request, &client, &km_pods, "n", &all), KM_OK);
+    assert_string_equal(request.target,
+                        "/api/v1/namespaces/n/pods?allowWatchBookmarks=true&continue=t%2F%3D&"
+                        "fieldSelector=metadata.name%3Dx&includeObject=Object&"
+                        "labelSelector=a%20in%20%28b%2Cc%29&limit=500&resourceVersion=7&"
+                        "resourceVersionMatch=Exact&sendInitialEvents=false&timeoutSeconds=30");
+}
+
+static void writes_carry_their_type_and_options(void **state)
+{
+    const struct km_options options = {
+        .dry_run = "All", .field_manager = "me", .field_validation = "Strict", .force = KM_NO};
+    struct km_slice text = km_slice_of("{}");
+    (void)state;
+    assert_int_equal(
+        km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text, &options),
+        KM_OK);
+    assert_int_equal(request.method, KM_PATCH);
+    assert_string_equal(request.content_type, KM_TYPE_APPLY);
+    assert_string_equal(request.target, "/api/v1/namespaces/n/pods/p?dryRun=All&fieldManager=me&"
+                                        "fieldValidation=Strict&force=false");
+    assert_int_equal(km_rest_create(&request, &client, &km_pods, "n", "p", "binding", text, NULL),
+                     KM_OK);
+    assert_int_equal(request.method, KM_POST);
+    assert_string_equal(request.target, "/api/v1/namespaces/n/pods/p/binding");
+    assert_int_equal(km_rest_update(&request, &client, &km_nodes, NULL, "gw", NULL, text, NULL),
+                     KM_OK);
+    assert_int_equal(request.method, KM_PUT);
+    assert_string_equal(request.content_type, KM_TYPE_JSON);
+}
+
+static void a_watch_is_a_stream_without_an_end(void **state)
+{
+    (void)state;
+    assert_int_equal(km_rest_watch(&request, &client, &km_nodes, NULL, NULL), KM_OK);
+    assert_string_equal(request.target, "/api/v1/nodes?watch=true");
+    assert_true(request.stream);
+    assert_true(request.timeout_ms == KM_NEVER);
+}
+
+/* client-go's preflight: nothing may go to another place than was meant. */
+static void what_would_go_elsewhere_is_refused(void **state)
+{
+    struct km_slice text = km_slice_of("{}");
+    (void)state;
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", NULL, NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "", NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "", "p", NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "a/b", NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "..", NULL, NULL), KM_ERR_ARG);
+    assert_int_equal(km_rest_get(&request, &client, &km_pods, "n", "a%2fb", NULL, NULL),
+                     KM_ERR_ARG);
+    assert_int_equal(km_rest_create(&request, &client, &km_pods, "", NULL, NULL, text, NULL),
+                     KM_ERR_ARG);
+    assert_int_equal(km_rest_create(&request, &client, &km_pods, "n", NULL, "binding", text, NULL),
+                     KM_ERR_ARG);
+    assert_int_equal(km_rest_update(&request, &client, &km_pods, "n", NULL, NULL, text, NULL),
+                     KM_ERR_ARG);
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", NULL, NULL, &body),
+                     KM_ERR_ARG);
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "", NULL, &body), KM_ERR_ARG);
+    assert_int_equal(km_rest_raw(&request, &client, KM_GET, "readyz"), KM_ERR_ARG);
+    /* Server-side apply without a name of the manager. */
+    assert_int_equal(
+        km_rest_patch(&request, &client, &km_pods, "n", "p", NULL, KM_TYPE_APPLY, text, NULL),
+        KM_ERR_ARG);
+}
+
+static void a_target_that_does_not_fit_is_refused(void **state)
+{
+    static char selector[CONFIG_KM_TARGET_BYTES + 1];
+    const struct km_options options = {.label_selector = selector};
+    (void)state;
+    memset(selector, 'a', sizeof selector - 1);
+    assert_int_equal(km_rest_list(&request, &client, &km_pods, "n", &options), KM_ERR_TOO_LONG);
+}
+
+static void delete_options_say_only_what_was_asked(void **state)
+{
+    const struct km_delete_options all = {.has_grace = true,
+                                          .grace_seconds = 0,
+                                          .propagation = "Foreground",
+                                          .uid = "u\"1",
+                                          .resource_version = "9",
+                                          .dry_run = "All"};
+    (void)state;
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "p", NULL, &body), KM_OK);
+    assert_int_equal(request.method, KM_DELETE);
+    assert_string_equal(storage, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"}");
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "p", &all, &body), KM_OK);
+    assert_string_equal(
+        storage, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,"
+                 "\"preconditions\":{\"resourceVersion\":\"9\",\"uid\":\"u\\\"1\"},"
+                 "\"propagationPolicy\":\"Foreground\",\"dryRun\":[\"All\"]}");
+    assert_int_equal(request.body.len, strlen(storage));
+}
+
+static void a_collection_is_deleted_by_selector(void **state)
+{
+    const struct km_options options = {.label_selector = "a=b"};
+    (void)state;
+    assert_int_equal(
+        km_rest_delete_collection(&request, &client, &km_pods, "n", NULL, &body, &options), KM_OK);
+    assert_int_equal(request.method, KM_DELETE);
+    assert_string_equal(request.target, "/api/v1/namespaces/n/pods?labelSelector=a%3Db");
+}
+
+static void delete_options_that_do_not_fit_are_refused(void **state)
+{
+    char small[32];
+    (void)state;
+    km_buf_init(&body, small, sizeof small);
+    assert_int_equal(km_rest_delete(&request, &client, &km_pods, "n", "p", NULL, &body),
+                     KM_ERR_TOO_LONG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(targets_name_group_namespace_and_object, setup),
+        cmocka_unit_test_setup(query_keys_are_sorted_and_escaped, setup),
+        cmocka_unit_test_setup(writes_carry_their_type_and_options, setup),
+        cmocka_unit_test_setup(a_watch_is_a_stream_without_an_end, setup),
+        cmocka_unit_test_setup(what_would_go_elsewhere_is_refused, setup),
+        cmocka_unit_test_setup(a_target_that_does_not_fit_is_refused, setup),
+        cmocka_unit_test_setup(delete_options_say_only_what_was_asked, setup),
+        cmocka_unit_test_setup(a_collection_is_deleted_by_selector, setup),
+        cmocka_unit_test_setup(delete_options_that_do_not_fit_are_refused, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
