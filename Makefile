@@ -471,10 +471,11 @@ conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora);
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
 
-obs: build/linux/obs-serve build/linux-asan/obs-serve ## The metrics endpoint by net/http, Prometheus' own parser and hostile scrapers
+obs: $(foreach b,linux linux-asan,build/$b/obs-serve build/$b/kubemote) ## Metrics and logs beside Prometheus' parsers and client-go; hostile scrapers
 	@$(TOOLS)/need.sh go
 	@cd tests/obs && for board in linux linux-asan; do \
-		KM_CORPORA=$(abspath $(CORPORA)) KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve $(GO) test -v -count=1 ./... || exit 1; done
+		KM_CORPORA=$(abspath $(CORPORA)) KM_AGENT=$(CURDIR)/build/$$board/kubemote \
+		KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve $(GO) test -v -count=1 ./... || exit 1; done
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

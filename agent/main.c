@@ -218,7 +218,7 @@ static int start_metrics(const struct km_run_flags *cli, struct km_fault *fault)
     if (metrics_path(cli)[0] != '\0')
         (void)km_metrics_file_start(&metrics, &loop.timers, metrics_path(cli), METRICS_MS,
                                     loop.now_ms);
-    return config.metrics_listen[0] != '\0' ? serve(fault) : KM_OK;
+    return KM_HAS_SERVE && config.metrics_listen[0] != '\0' ? serve(fault) : KM_OK;
 }
 
 /* ---- configuration ---- */
@@ -303,15 +303,15 @@ static void run_loop(void)
         km_loop_turn(&loop, until_ms - loop.now_ms);
     if (metrics.path != NULL)
         (void)km_metrics_file_write(&metrics);
-    km_serve_stop();
+    if (KM_HAS_SERVE)
+        km_serve_stop();
     KM_INFO("Stopped", KM_S("node", config.node_name), KM_B("wasReady", km_agent_was_ready()));
 }
 
 static void start_log(const struct km_run_flags *cli)
 {
-    const char *format = cli->log_format;
-    bool json = format != NULL ? strcmp(format, "json") == 0 : config.log_json;
-    const struct km_log_options options = {.format = json ? KM_LOG_JSON : KM_LOG_TEXT,
+    const char *format = cli->log_format != NULL ? cli->log_format : config.log_format;
+    const struct km_log_options options = {.format = format[0] == 'j' ? KM_LOG_JSON : KM_LOG_TEXT,
                                            .verbosity = cli->verbosity >= 0 ? (int)cli->verbosity
                                                                             : config.log_verbosity,
                                            .output = config.log_output,

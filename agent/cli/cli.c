@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli_priv.h"
+#include "kubemote/km_log_sink.h"
 
 /* ---- kubemote run ---- */
 
@@ -108,10 +109,11 @@ static int take_verbosity(struct km_fault *fault)
 static int check_format(struct km_fault *fault)
 {
     const char *format = run_flags.log_format;
-    if (format == NULL || strcmp(format, "text") == 0 || strcmp(format, "json") == 0)
+    if (format == NULL || strcmp(format, "text") == 0 ||
+        (KM_LOG_HAS_JSON && strcmp(format, "json") == 0))
         return KM_OK;
-    return km_fault_set(fault, KM_ERR_CONFIG, "--log-format takes text or json, not \"%.80s\"",
-                        format);
+    return km_fault_set(fault, KM_ERR_CONFIG,
+                        "--log-format takes " KM_LOG_FORMATS ", not \"%.80s\"", format);
 }
 
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)

@@ -2,7 +2,8 @@
 /* client-go's metrics of leader election (component-base metrics/prometheus/clientgo/leaderelection). */
 #include "kubemote/km_elect.h"
 
-#define SENTENCES " 'name' is the string used to identify the lease. Please make sure to group by name."
+#define SENTENCES \
+    " 'name' is the string used to identify the lease. Please make sure to group by name."
 
 static bool sample_elect(void *ctx, unsigned index, struct km_sample *out)
 {
@@ -14,9 +15,10 @@ static bool sample_elect(void *ctx, unsigned index, struct km_sample *out)
     const struct km_elect *e = c->electors[slow ? index - c->count : index];
     out->type = slow ? KM_SAMPLE_COUNTER : KM_SAMPLE_GAUGE;
     out->family = slow ? "leader_election_slowpath_total" : "leader_election_master_status";
-    out->help = slow ? "Total number of slow path exercised in renewing leader leases." SENTENCES
-                     : "Gauge of if the reporting system is master of the relevant lease, 0 indicates "
-                       "backup, 1 indicates master." SENTENCES;
+    out->help =
+        slow ? "Total number of slow path exercised in renewing leader leases." SENTENCES
+             : "Gauge of if the reporting system is master of the relevant lease, 0 indicates "
+               "backup, 1 indicates master." SENTENCES;
     out->value = slow ? (int64_t)e->slow_paths : e->state == KM_ELECT_LEADER;
     km_sample_label(out, "name", e->name);
     return true;

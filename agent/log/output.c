@@ -52,11 +52,11 @@ bool km_log_output_is_valid(struct km_slice output)
     if (km_slice_copy(output, text, sizeof text) != KM_OK || strlen(text) != output.len)
         return false;
     if (output.len == 0 || strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0)
-        return true;
+        return KM_LOG_HAS_FILES || text[0] == '\0' || text[1] == 't';
     path = behind(text, "file");
     if (path == NULL)
         path = behind(text, "syslog");
-    return path != NULL && is_path(path);
+    return KM_LOG_HAS_FILES && path != NULL && is_path(path);
 }
 
 static void try_open(int64_t now_ms)
@@ -164,7 +164,7 @@ int km_log_output_write(char *space, size_t len, char severity, int64_t now_ms)
 {
     const char *line = space + KM_LOG_TAG_BYTES;
 
-    if (out.kind == TO_FD)
+    if (!KM_LOG_HAS_FILES || out.kind == TO_FD)
         return write_to(out.spare_fd, line, len);
     if (out.fd < 0 && now_ms >= out.retry_ms)
         try_open(now_ms);

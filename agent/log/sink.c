@@ -98,7 +98,7 @@ static size_t format_line(char *out, const struct km_log_record *record,
                           const struct km_log_text_head *head)
 {
     bool cut;
-    size_t len = sink.format == KM_LOG_JSON
+    size_t len = KM_LOG_HAS_JSON && sink.format == KM_LOG_JSON
                      ? km_log_json_format(out, CONFIG_KM_LOG_LINE_BYTES, record, head, &cut)
                      : km_log_text_format(out, CONFIG_KM_LOG_LINE_BYTES, record, head, &cut);
 

@@ -8,6 +8,7 @@ static const struct {
     {"kubemote_build_info", "1, with the program's version."},
     {"kubemote_events_lost_total", "Kubernetes events dropped or refused."},
     {"kubemote_events_sent_total", "Kubernetes events that the server took."},
+    {"kubemote_events_spam_total", "Kubernetes events held back, their source sent too many."},
     {"kubemote_hostile_answers_total", "Answers that no API server would send."},
     {"kubemote_http_answers_refused_total", "Responses that break RFC 9112."},
     {"kubemote_http_head_too_large_total", "Responses with a head beyond KM_NET_HEAD_BYTES."},

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kubemote/km_log_sink.h"
+#include "kubemote/km_metrics.h"
 #include "kubemote/km_port.h"
 #include "kubemote/km_scalar.h"
 #include "kubemote/km_yaml.h"
@@ -385,29 +387,29 @@ static int read_thresholds(struct reader *r, const struct km_yaml_node *node, co
 
 /* ---- where it shows itself ---- */
 
-/* HOST:PORT with literals, as the server takes it: it alone can say whether it can listen there. */
 static bool is_listen(struct km_slice text)
 {
-    size_t colon = text.len;
-    struct km_addr addr;
-    uint64_t port;
-
-    if (text.len > 6 && memcmp(text.ptr, "unix:/", 6) == 0)
-        return text.len - 5 < 108;
-    while (colon > 0 && text.ptr[colon - 1] != ':')
-        colon--;
-    if (colon < 2 ||
-        km_slice_to_u64((struct km_slice){text.ptr + colon, text.len - colon}, &port) != KM_OK ||
-        port > UINT16_MAX)
-        return false;
-    text.len = colon - 1;
-    bool bracketed = text.ptr[0] == '[' && text.ptr[text.len - 1] == ']' && text.len > 2;
-    if (bracketed)
-        text = (struct km_slice){text.ptr + 1, text.len - 2};
-    return km_addr_parse(text, &addr) == KM_OK && bracketed == (addr.family == 6);
+    return text.len == 0 || (KM_HAS_SERVE && km_serve_address_is_valid(text));
 }
 
-static int read_listen(struct reader *r, const struct km_yaml_node *node, const struct key *key)
+static bool is_format(struct km_slice text)
+{
+    return km_slice_eq_str(text, "text") || (KM_LOG_HAS_JSON && km_slice_eq_str(text, "json"));
+}
+
+enum choice { LISTEN, FORMAT, OUTPUT };
+
+static const struct {
+    bool (*is_valid)(struct km_slice text);
+    const char *wanted;
+} choices[] = {
+    [LISTEN] = {is_listen, KM_SERVE_FORMS},
+    [FORMAT] = {is_format, KM_LOG_FORMATS},
+    [OUTPUT] = {km_log_output_is_valid, KM_LOG_OUTPUTS},
+};
+
+/* key->min is an enum choice. */
+static int read_choice(struct reader *r, const struct km_yaml_node *node, const struct key *key)
 {
     struct km_slice text;
     char show[KM_SHOW_SIZE];
@@ -415,61 +417,10 @@ static int read_listen(struct reader *r, const struct km_yaml_node *node, const 
     int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
     if (err != KM_OK)
         return err;
-    if (text.len > 0 && !is_listen(text))
-        return km_yaml_error(
-            &r->doc, node, r->fault,
-            "%s: \"%s\" is neither an address with a port, such as 127.0.0.1:10255 "
-            "or [::1]:10255, nor unix:/PATH",
-            key->name, km_slice_show(text, show));
-    return take_text(r, node, text, field_of(r, key));
-}
-
-static int read_log_format(struct reader *r, const struct km_yaml_node *node, const struct key *key)
-{
-    struct km_slice text;
-    char show[KM_SHOW_SIZE];
-
-    int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
-    if (err != KM_OK)
-        return err;
-    r->out->log_json = km_slice_eq_str(text, "json");
-    if (r->out->log_json || km_slice_eq_str(text, "text"))
-        return KM_OK;
-    return km_yaml_error(&r->doc, node, r->fault, "%s: \"%s\" is unknown: text or json", key->name,
-                         km_slice_show(text, show));
-}
-
-static bool is_output(struct km_slice text)
-{
-    static const char *const words[] = {"", "stderr", "syslog"}, *const paths[] = {"file:/",
-                                                                                   "syslog:/"};
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (km_slice_eq_str(text, words[i]))
-            return true;
-    }
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        size_t len = strlen(paths[i]);
-
-        if (text.len > len && text.len < 250 && memcmp(text.ptr, paths[i], len) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int read_log_output(struct reader *r, const struct km_yaml_node *node, const struct key *key)
-{
-    struct km_slice text;
-    char show[KM_SHOW_SIZE];
-
-    int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
-    if (err != KM_OK)
-        return err;
-    if (!is_output(text))
-        return km_yaml_error(&r->doc, node, r->fault,
-                             "%s: \"%s\" is unknown: stderr, syslog, syslog:/SOCKET or file:/PATH",
-                             key->name, km_slice_show(text, show));
-    return take_text(r, node, text, field_of(r, key));
+    if (choices[key->min].is_valid(text))
+        return take_text(r, node, text, field_of(r, key));
+    return km_yaml_error(&r->doc, node, r->fault, "%s: \"%s\" is not %s", key->name,
+                         km_slice_show(text, show), choices[key->min].wanted);
 }
 
 /* ---- the document ---- */
@@ -500,9 +451,9 @@ static const struct key root_keys[] = {
     {"resolvConf", read_path, FIELD(resolv_conf), 0, 255},
     {"hosts", read_path, FIELD(hosts), 0, 255},
     {"logVerbosity", read_verbosity, 0, 0, 10},
-    {"metricsListen", read_listen, FIELD(metrics_listen), 0, 0},
-    {"logFormat", read_log_format, 0, 0, 0},
-    {"logOutput", read_log_output, FIELD(log_output), 0, 0},
+    {"metricsListen", read_choice, FIELD(metrics_listen), LISTEN, 0},
+    {"logFormat", read_choice, FIELD(log_format), FORMAT, 0},
+    {"logOutput", read_choice, FIELD(log_output), OUTPUT, 0},
     {"logFileMaxSize", read_quantity, FIELD(log_file_bytes), 1, 0},
     {"logFiles", read_u8, FIELD(log_file_count), 1, 9},
 };
@@ -512,6 +463,7 @@ void km_node_config_defaults(struct km_node_config *config)
     memset(config, 0, sizeof *config);
     config->node_name = config->system_uuid_file = config->metrics_file = "";
     config->metrics_listen = config->log_output = "";
+    config->log_format = "text";
     config->log_file_bytes = 1u << 20;
     config->log_file_count = 2;
     config->resolv_conf = config->hosts = "";

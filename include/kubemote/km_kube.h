@@ -197,8 +197,8 @@ int km_client_init(struct km_client *client, const struct km_kubeconfig *config,
 /* What a program that measures is told of requests; the request's method and http_status (0: no answer) can be read. */
 enum km_measure {
     KM_MEASURE_ANSWER, /* the response's head came, or none: milliseconds since the request was begun */
-    KM_MEASURE_BODY,   /* the response is complete (not of streams): bytes of its body */
-    KM_MEASURE_RETRY   /* it will be sent again */
+    KM_MEASURE_BODY, /* the response is complete (not of streams): bytes of its body */
+    KM_MEASURE_RETRY /* it will be sent again */
 };
 typedef void (*km_measure_fn)(const struct km_request *r, enum km_measure what, int64_t value);
 /* "GET", ... */

@@ -40,6 +40,22 @@ size_t km_log_json_format(char *out, size_t out_size, const struct km_log_record
 
 enum km_log_format { KM_LOG_TEXT, KM_LOG_JSON };
 
+/* What this program was built with, and how its choices are told to people. Without KM_LOG_JSON that format is text. */
+#ifdef CONFIG_KM_LOG_JSON
+#define KM_LOG_HAS_JSON true
+#define KM_LOG_FORMATS "text or json"
+#else
+#define KM_LOG_HAS_JSON false
+#define KM_LOG_FORMATS "text (this program is built without KM_LOG_JSON)"
+#endif
+#ifdef CONFIG_KM_LOG_FILES
+#define KM_LOG_HAS_FILES true
+#define KM_LOG_OUTPUTS "stderr, syslog, syslog:/SOCKET or file:/PATH"
+#else
+#define KM_LOG_HAS_FILES false
+#define KM_LOG_OUTPUTS "stderr (this program is built without KM_LOG_FILES)"
+#endif
+
 struct km_log_options {
     enum km_log_format format;
     int verbosity; /* records of KM_V(n) up to this are written */

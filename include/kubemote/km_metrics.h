@@ -215,6 +215,15 @@ struct km_serve_options {
     unsigned check_count;
 };
 
+/* Whether this program was built with the server, and how its choices are told to people. */
+#ifdef CONFIG_KM_SERVE
+#define KM_HAS_SERVE true
+#define KM_SERVE_FORMS "an address with a port (127.0.0.1:10255, [::1]:10255) or unix:/PATH"
+#else
+#define KM_HAS_SERVE false
+#define KM_SERVE_FORMS "empty (this program is built without KM_SERVE)"
+#endif
+
 /* Whether listen is of one of these forms. */
 bool km_serve_address_is_valid(struct km_slice listen);
 

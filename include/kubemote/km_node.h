@@ -97,7 +97,7 @@ bool km_agent_idle(void);
 bool km_agent_was_ready(void);
 
 struct km_agent_ages {
-    int64_t lease_ms;           /* since the lease was renewed, -1: never */
+    int64_t lease_ms;          /* since the lease was renewed, -1: never */
     int64_t nodes_ms, pods_ms; /* since the watch told of an event or a bookmark, -1: never */
 };
 void km_agent_ages(struct km_agent_ages *out);

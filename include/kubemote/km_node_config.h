@@ -65,7 +65,7 @@ struct km_node_config {
     const char *system_uuid_file, *metrics_file, *resolv_conf, *hosts;
     const char *metrics_listen; /* see km_serve_options */
     const char *log_output;     /* see km_log_options */
-    bool log_json;
+    const char *log_format;     /* "text" or "json" */
     uint64_t log_file_bytes;
     uint8_t log_file_count;
     int log_verbosity;

@@ -312,7 +312,7 @@ static void test_documentation(void **state)
     assert_int_equal(config.status_update_s, wanted.status_update_s);
     assert_int_equal(config.status_report_s, wanted.status_report_s);
     assert_int_equal(config.log_verbosity, wanted.log_verbosity);
-    assert_int_equal(config.log_json, wanted.log_json);
+    assert_string_equal(config.log_format, wanted.log_format);
     assert_int_equal(config.log_file_bytes, wanted.log_file_bytes);
     assert_int_equal(config.log_file_count, wanted.log_file_count);
     assert_string_equal(config.metrics_listen, wanted.metrics_listen);
