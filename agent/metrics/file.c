@@ -9,15 +9,24 @@ static struct km_counter errors_total = {
     .name = "kubemote_metrics_file_errors_total",
 };
 
-int km_metrics_file_write(struct km_metrics_file *file)
+static int next_piece(void *ctx, struct km_slice *piece)
 {
     struct km_buf out;
-    int err;
+    int more;
 
     km_buf_init(&out, text, sizeof text);
-    err = km_metrics_write(&out);
-    if (err == KM_OK)
-        err = km_port_file_replace(file->path, out.data, out.len);
+    more = km_metrics_next(ctx, &out);
+    *piece = km_buf_slice(&out);
+    return more;
+}
+
+int km_metrics_file_write(struct km_metrics_file *file)
+{
+    struct km_metrics_cursor cursor;
+    int err;
+
+    km_metrics_begin(&cursor, KM_METRICS_PROMETHEUS);
+    err = km_port_file_replace_by(file->path, next_piece, &cursor);
     if (err < 0) {
         errors_total.value++;
         if (!file->failing)

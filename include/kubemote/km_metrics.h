@@ -123,14 +123,14 @@ struct km_metrics_file {
 
 /*
  * Writes the metrics to path at the next run of timers and then every interval_ms (at least 1000),
- * each time whole, by rename (km_port_file_replace). path is kept, not copied; node_exporter reads
- * names that end in ".prom". A text that does not fit CONFIG_KM_METRICS_TEXT_BYTES or a file that
+ * each time whole, by rename (km_port_file_replace_by). path is kept, not copied; node_exporter reads
+ * names that end in ".prom". A sample that does not fit CONFIG_KM_METRICS_TEXT_BYTES or a file that
  * can't be written leaves the former file as it is, counts kubemote_metrics_file_errors_total and
  * logs once per episode. KM_OK, or KM_ERR_FULL when timers is full.
  */
 int km_metrics_file_start(struct km_metrics_file *file, struct km_timers *timers, const char *path,
                           int64_t interval_ms, int64_t now_ms);
-/* Writes now; blocks for the disk. KM_OK, KM_ERR_TOO_LONG, or what km_port_file_replace says. */
+/* Writes now; blocks for the disk. KM_OK, KM_ERR_TOO_LONG, or what km_port_file_replace_by says. */
 int km_metrics_file_write(struct km_metrics_file *file);
 /* No further writes. The file stays. */
 void km_metrics_file_stop(struct km_metrics_file *file);

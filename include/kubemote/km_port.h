@@ -167,6 +167,10 @@ int km_port_file_read(const char *path, char *out, size_t size);
 int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t size);
 /* Writes to a temporary name in the same folder and renames: readers see the old or the new text, whole. */
 int km_port_file_replace(const char *path, const char *data, size_t len);
+/* The same of a text that is made piece by piece: next gives each (KM_AGAIN) and the last (KM_EOF). Any other answer of it is
+   returned, and the file stays as it is. */
+typedef int (*km_port_pieces_fn)(void *ctx, struct km_slice *piece);
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx);
 /* Seconds since the file was written last, 0 for one from the future; KM_ERR_NOT_FOUND, KM_ERR_IO. */
 int64_t km_port_file_age_s(const char *path);
 /* Makes a folder and those above it, for their owner alone. KM_OK too when it is there already. */

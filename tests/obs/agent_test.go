@@ -332,6 +332,24 @@ func TestAgentsMetrics(t *testing.T) {
 	}
 }
 
+// The file holds the same, however long it is.
+func TestAgentsMetricsFile(t *testing.T) {
+	server := forbid(t)
+	path := filepath.Join(t.TempDir(), "agent.prom")
+	t.Run("run", func(t *testing.T) {
+		log := agent(t, server, "metricsFile: "+path+"\n", "-v", "6")
+		waitFor(t, "requests of several kinds", func() bool {
+			text := log.String()
+			return strings.Contains(text, `"Response" verb="POST"`) && strings.Contains(text, `"Response" verb="GET"`)
+		})
+	})
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judgeAgent(t, string(text), strings.TrimPrefix(server.URL, "https://"))
+}
+
 func judgeAgent(t *testing.T, text, host string) {
 	t.Helper()
 	problems, err := promlint.New(strings.NewReader(text)).Lint()

@@ -11,15 +11,28 @@
 
 /* ---- a port of its own: the file is a string ---- */
 
-static char file_text[CONFIG_KM_METRICS_TEXT_BYTES + 1];
-static int file_writes, file_result;
+static char file_text[65536];
+static int file_writes, file_pieces, file_result;
 
-int km_port_file_replace(const char *path, const char *data, size_t len)
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx)
 {
+    struct km_slice piece;
+    size_t len = 0;
+    int more;
+
     assert_string_equal(path, "/x/kubemote.prom");
     if (file_result < 0)
         return file_result;
-    memcpy(file_text, data, len);
+    file_pieces = 0;
+    do {
+        more = next(ctx, &piece);
+        if (more != KM_AGAIN && more != KM_EOF)
+            return more;
+        assert_true(piece.len < sizeof file_text - len);
+        memcpy(file_text + len, piece.ptr, piece.len);
+        len += piece.len;
+        file_pieces++;
+    } while (more == KM_AGAIN);
     file_text[len] = '\0';
     file_writes++;
     return KM_OK;
@@ -61,7 +74,7 @@ static struct km_gauge info = {.name = "kubemote_build_info{version=\"1.2.3\"}",
 static struct km_gauge temperature = {
     .name = "kubemote_temperature_celsius", .value = value_of, .ctx = &below};
 
-static char text[CONFIG_KM_METRICS_TEXT_BYTES];
+static char text[65536];
 
 static const char *write_all(void)
 {
@@ -221,6 +234,23 @@ static void test_file_on_a_timer(void **state)
     km_log_set_sink(NULL);
 }
 
+static void test_file_in_pieces(void **state)
+{
+    static struct km_counter many[300];
+    static char names[300][64];
+    struct km_metrics_file file = {.path = "/x/kubemote.prom"};
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        (void)snprintf(names[i], sizeof names[i], "kubemote_long_name_%u_total", i);
+        many[i].name = names[i];
+        km_counter_register(&many[i]);
+    }
+    assert_int_equal(km_metrics_file_write(&file), KM_OK);
+    assert_true(strlen(file_text) > 2 * CONFIG_KM_METRICS_TEXT_BYTES && file_pieces > 2);
+    assert_string_equal(file_text, write_all());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_form),
         cmocka_unit_test(test_too_small_a_buffer_is_an_error),
         cmocka_unit_test(test_file_on_a_timer),
+        cmocka_unit_test(test_file_in_pieces),
     };
     const char *dump = getenv("KM_METRICS_DUMP");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
