@@ -49,10 +49,9 @@ static int64_t tls_value(void *ctx)
 {
     struct km_tls_stats stats;
     km_tls_stats(&stats);
-    const uint32_t values[] = {
-        stats.handshakes_full, stats.handshakes_resumed, stats.handshakes_failed,
-        stats.arena_size,      stats.arena_used,         stats.arena_max,
-        stats.slots_used,      stats.slots_max,          stats.refused};
+    const uint32_t values[] = {stats.handshakes_full,   stats.handshakes_resumed,
+                               stats.handshakes_failed, stats.arena_max,
+                               stats.slots_max,         stats.refused};
     return values[(uintptr_t)ctx];
 }
 
@@ -60,10 +59,8 @@ static void register_tls_gauges(void)
 {
     static const char *const names[] = {
         "kubemote_tls_handshakes_full",   "kubemote_tls_handshakes_resumed",
-        "kubemote_tls_handshakes_failed", "kubemote_tls_arena_size_bytes",
-        "kubemote_tls_arena_used_bytes",  "kubemote_tls_arena_max_bytes",
-        "kubemote_tls_slots_used",        "kubemote_tls_slots_max",
-        "kubemote_tls_arena_refused",
+        "kubemote_tls_handshakes_failed", "kubemote_tls_arena_max_bytes",
+        "kubemote_tls_slots_max",         "kubemote_tls_arena_refused",
     };
     static struct km_gauge gauges[sizeof names / sizeof names[0]];
     for (uintptr_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -18,19 +18,6 @@ struct writer {
     bool cut;
 };
 
-static void put_number(struct km_log_line *line, uint64_t value, bool negative)
-{
-    char digits[24];
-    struct km_buf buf;
-
-    km_buf_init(&buf, digits, sizeof digits);
-    if (negative)
-        km_buf_put_i64(&buf, (int64_t)value);
-    else
-        km_buf_put_u64(&buf, value);
-    km_log_line_put(line, digits, buf.len);
-}
-
 /* One character of text, escaped as zap does; returns how many bytes of text it took. */
 static size_t put_char(struct km_log_line *line, struct km_slice text)
 {
@@ -91,7 +78,7 @@ static void put_string(struct writer *w, struct km_slice text)
             text.len = left -= used;
         }
         km_log_line_puts(&w->line, KM_LOG_CUT_BEFORE);
-        put_number(&w->line, left, false);
+        km_log_line_put_number(&w->line, left, false);
         km_log_line_puts(&w->line, KM_LOG_CUT_AFTER);
         w->cut = true;
     }
@@ -132,10 +119,10 @@ static void put_value(struct writer *w, const struct km_kv *kv)
         km_log_line_put(&w->line, kv->value.slice.ptr, kv->value.slice.len);
         break;
     case KM_KV_I64:
-        put_number(&w->line, (uint64_t)kv->value.i64, true);
+        km_log_line_put_number(&w->line, (uint64_t)kv->value.i64, true);
         break;
     case KM_KV_U64:
-        put_number(&w->line, kv->value.u64, false);
+        km_log_line_put_number(&w->line, kv->value.u64, false);
         break;
     case KM_KV_BOOL:
         km_log_line_puts(&w->line, kv->value.boolean ? "true" : "false");
@@ -201,7 +188,7 @@ static void put_head(struct writer *w, const struct km_log_record *record, int64
     km_log_line_puts(&w->line, ",\"caller\":\"");
     put_escaped(&w->line, km_slice_of(short_path(record->file)));
     km_log_line_puts(&w->line, ":");
-    put_number(&w->line, (uint64_t)record->line, false);
+    km_log_line_put_number(&w->line, (uint64_t)record->line, false);
     km_log_line_puts(&w->line, "\",\"msg\":");
     put_string(w, km_slice_of(record->message));
 }

@@ -14,6 +14,8 @@ struct km_log_line {
 
 void km_log_line_put(struct km_log_line *line, const char *data, size_t len);
 void km_log_line_puts(struct km_log_line *line, const char *text);
+/* value is the bits of an int64_t when it has a sign. */
+void km_log_line_put_number(struct km_log_line *line, uint64_t value, bool has_sign);
 
 #define KM_LOG_CUT_BEFORE " [truncated "
 #define KM_LOG_CUT_AFTER " chars]"

@@ -18,6 +18,19 @@ void km_log_line_puts(struct km_log_line *line, const char *text)
     km_log_line_put(line, text, strlen(text));
 }
 
+void km_log_line_put_number(struct km_log_line *line, uint64_t value, bool has_sign)
+{
+    char digits[24];
+    struct km_buf buf;
+
+    km_buf_init(&buf, digits, sizeof digits);
+    if (has_sign)
+        km_buf_put_i64(&buf, (int64_t)value);
+    else
+        km_buf_put_u64(&buf, value);
+    km_log_line_put(line, digits, buf.len);
+}
+
 static bool is_printable(uint32_t rune)
 {
     uint32_t end = 0x80;

@@ -184,19 +184,6 @@ static void put_text(struct km_log_line *line, const struct km_kv *kv)
     km_log_line_puts(line, "\"");
 }
 
-static void put_number(struct km_log_line *line, const struct km_kv *kv)
-{
-    char digits[24];
-    struct km_buf buf;
-
-    km_buf_init(&buf, digits, sizeof digits);
-    if (kv->type == KM_KV_U64)
-        km_buf_put_u64(&buf, kv->value.u64);
-    else
-        km_buf_put_i64(&buf, kv->value.i64);
-    km_log_line_put(line, digits, buf.len);
-}
-
 static void put_pair(struct km_log_line *line, const struct km_kv *kv)
 {
     km_log_line_puts(line, " ");
@@ -211,7 +198,7 @@ static void put_pair(struct km_log_line *line, const struct km_kv *kv)
     else if (kv->type == KM_KV_BOOL)
         km_log_line_puts(line, kv->value.boolean ? "true" : "false");
     else
-        put_number(line, kv);
+        km_log_line_put_number(line, kv->value.u64, kv->type == KM_KV_I64);
 }
 
 static const char *base_name(const char *path)
@@ -285,14 +272,12 @@ static size_t cut_line(struct km_log_line *line, size_t space)
     size_t suffix = strlen(CUT_BEFORE) + decimal_len(line->total) + strlen(CUT_AFTER);
     size_t kept = space > suffix ? space - suffix : 0;
     size_t total = line->total;
-    struct km_kv left;
 
     while (kept > 0 && ((unsigned char)line->data[kept] & 0xc0u) == 0x80u)
         kept--;
-    left = KM_U("", total - kept);
     line->total = kept;
     km_log_line_puts(line, CUT_BEFORE);
-    put_number(line, &left);
+    km_log_line_put_number(line, total - kept, false);
     km_log_line_puts(line, CUT_AFTER);
     return line->total;
 }

@@ -52,10 +52,7 @@ static void put_head(struct serve_peer *p, unsigned status, const char *type)
 {
     km_buf_printf(&p->tx, "HTTP/1.1 %u %s\r\n", status, reason_of(status));
     put_date(&p->tx);
-    km_buf_printf(&p->tx,
-                  "Content-Type: %s\r\nCache-Control: no-store\r\n"
-                  "X-Content-Type-Options: nosniff\r\n",
-                  type);
+    km_buf_printf(&p->tx, "Content-Type: %s\r\nCache-Control: no-store\r\n", type);
     if (status == 405)
         km_buf_puts(&p->tx, "Allow: GET, HEAD\r\n");
     if (p->closing)
@@ -76,9 +73,7 @@ static void put_text(struct serve_peer *p, unsigned status, struct km_slice text
 
 static void put_check(struct km_buf *out, const struct km_check *check, bool well, const char *why)
 {
-    km_buf_printf(out, "[%c]%s %s", well ? '+' : '-', check->name, well ? "ok" : "failed: ");
-    km_buf_puts(out, well ? "" : why != NULL ? why : "no reason given");
-    km_buf_putc(out, '\n');
+    km_buf_printf(out, well ? "[+]%s ok\n" : "[-]%s failed: %s\n", check->name, why);
 }
 
 static void answer_health(struct serve_peer *p, const struct km_serve_options *options)
@@ -92,7 +87,7 @@ static void answer_health(struct serve_peer *p, const struct km_serve_options *o
     km_buf_init(&out, text, sizeof text);
     for (unsigned i = 0; i < options->check_count; i++) {
         const struct km_check *check = &options->checks[i];
-        const char *why = NULL;
+        const char *why = "";
 
         if (!(ready ? check->ready : check->live))
             continue;
