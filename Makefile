@@ -258,7 +258,7 @@ build/$1/kubemote: $$(call agent_objects,$1) $(HOT_TEXT) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),,-s)
 build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c))) \
-		$$(call libs_of,$1,manifest kube net json text base port) | $$($1_RUNTIME_STAMP)
+		$$(call libs_of,$1,manifest kube net json text log base port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
@@ -269,6 +269,9 @@ build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(cal
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
 build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
+build/$1/obs-serve: $$(call objects,$1,tests/obs/serve.c) $$(call libs_of,$1,metrics queue net log base port) | $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^))
 build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
@@ -483,14 +486,20 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance client trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli run run-test test
+.PHONY: conformance client obs trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
-	@for judge in json http scalars yaml kubeconfig request; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
+	@for judge in json http scalars yaml kubeconfig request klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
 
 client: build/linux/kubemote-check ## The client beside client-go's: typed objects, errors, retries, pages, identity, certificates that change
 	@$(TOOLS)/need.sh go
 	@cd tests/client && $(GO) test -v -count=1 -timeout 10m .
+
+obs: $(foreach b,linux linux-asan,build/$b/obs-serve build/$b/kubemote) ## Metrics and logs beside Prometheus' parsers and client-go; hostile scrapers
+	@$(TOOLS)/need.sh go
+	@cd tests/obs && for board in linux linux-asan; do \
+		KM_CORPORA=$(abspath $(CORPORA)) KM_AGENT=$(CURDIR)/build/$$board/kubemote \
+		KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve $(GO) test -v -count=1 ./... || exit 1; done
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

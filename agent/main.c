@@ -48,10 +48,9 @@ static int64_t tls_value(void *ctx)
 {
     struct km_tls_stats stats;
     km_tls_stats(&stats);
-    const uint32_t values[] = {
-        stats.handshakes_full, stats.handshakes_resumed, stats.handshakes_failed,
-        stats.arena_size,      stats.arena_used,         stats.arena_max,
-        stats.slots_used,      stats.slots_max,          stats.refused};
+    const uint32_t values[] = {stats.handshakes_full,   stats.handshakes_resumed,
+                               stats.handshakes_failed, stats.arena_max,
+                               stats.slots_max,         stats.refused};
     return values[(uintptr_t)ctx];
 }
 
@@ -59,10 +58,8 @@ static void register_tls_gauges(void)
 {
     static const char *const names[] = {
         "kubemote_tls_handshakes_full",   "kubemote_tls_handshakes_resumed",
-        "kubemote_tls_handshakes_failed", "kubemote_tls_arena_size_bytes",
-        "kubemote_tls_arena_used_bytes",  "kubemote_tls_arena_max_bytes",
-        "kubemote_tls_slots_used",        "kubemote_tls_slots_max",
-        "kubemote_tls_arena_refused",
+        "kubemote_tls_handshakes_failed", "kubemote_tls_arena_max_bytes",
+        "kubemote_tls_slots_max",         "kubemote_tls_arena_refused",
     };
     static struct km_gauge gauges[sizeof names / sizeof names[0]];
     for (uintptr_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -73,21 +70,151 @@ static void register_tls_gauges(void)
     }
 }
 
+static int64_t ready_value(void *ctx)
+{
+    (void)ctx;
+    return km_agent_was_ready();
+}
+
+static int64_t one(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+static void put_age(struct km_sample *out, const char *family, int64_t age_ms)
+{
+    out->family = family;
+    out->type = KM_SAMPLE_GAUGE;
+    out->decimals = 3;
+    out->value = age_ms < 0 ? -1000 : age_ms;
+}
+
+static bool sample_ages(void *ctx, unsigned index, struct km_sample *out)
+{
+    struct km_agent_ages ages;
+
+    (void)ctx;
+    if (index > 2)
+        return false;
+    km_agent_ages(&ages);
+    if (index == 0) {
+        put_age(out, "kubemote_lease_age_seconds", ages.lease_ms);
+        return true;
+    }
+    put_age(out, "kubemote_watch_age_seconds", index == 1 ? ages.nodes_ms : ages.pods_ms);
+    km_sample_label(out, "resource", index == 1 ? "nodes" : "pods");
+    return true;
+}
+
 static int64_t wall_seconds(void *ctx)
 {
     (void)ctx;
     return km_port_wall_us() / 1000000;
 }
 
-static void start_metrics(const struct km_run_flags *cli)
+/* ---- requests ---- */
+
+static void measure(const struct km_request *r, enum km_measure what, int64_t value)
 {
-    static struct km_gauge build = {.name = "kubemote_time_seconds", .value = wall_seconds};
-    const char *path = cli->metrics_file != NULL ? cli->metrics_file : config.metrics_file;
-    if (path[0] == '\0')
-        return;
-    km_gauge_register(&build);
+    const char *verb = km_method_name(r->method);
+    if (what == KM_MEASURE_ANSWER)
+        km_rest_metrics_answer(verb, r->http_status, value, r->body.len);
+    else if (what == KM_MEASURE_BODY)
+        km_rest_metrics_body(verb, (uint64_t)value);
+    else
+        km_rest_metrics_retry(verb, r->http_status);
+}
+
+/* ---- metrics and health ---- */
+
+static const char *metrics_path(const struct km_run_flags *cli)
+{
+    return cli->metrics_file != NULL ? cli->metrics_file : config.metrics_file;
+}
+
+static bool are_metrics_wanted(const struct km_run_flags *cli)
+{
+    return metrics_path(cli)[0] != '\0' || config.metrics_listen[0] != '\0';
+}
+
+static void register_metrics(void)
+{
+    static struct km_gauge gauges[] = {
+        {.name = "kubemote_time_seconds", .value = wall_seconds},
+        {.name = "kubemote_build_info{version=\"" KM_VERSION "\"}", .value = one},
+        {.name = "kubemote_node_ready", .value = ready_value},
+    };
+    static struct km_collector ages = {.sample = sample_ages};
+    static struct km_queue_collector queues = {.count = KM_AGENT_QUEUES};
+    for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++)
+        km_gauge_register(&gauges[i]);
     register_tls_gauges();
-    (void)km_metrics_file_start(&metrics, &loop.timers, path, METRICS_MS, loop.now_ms);
+    km_collector_register(&ages);
+    queues.queues = km_agent_queues();
+    km_queue_collector_register(&queues);
+    km_rest_metrics_register(kubeconfig.authority);
+    km_process_metrics_register();
+    km_client_measure(measure);
+}
+
+static bool is_ready(void *ctx, const char **why)
+{
+    (void)ctx;
+    *why = "the server has not accepted the Node as Ready yet";
+    return km_agent_was_ready();
+}
+
+static bool is_lease_fresh(void *ctx, const char **why)
+{
+    struct km_agent_ages ages;
+    (void)ctx;
+    km_agent_ages(&ages);
+    *why = "the lease was not renewed for its duration";
+    return ages.lease_ms >= 0 && ages.lease_ms <= config.lease_duration_s * INT64_C(1000);
+}
+
+static bool is_alive(void *ctx, const char **why)
+{
+    (void)ctx;
+    (void)why;
+    return true; /* who answers is alive: there is one loop */
+}
+
+static int serve(struct km_fault *fault)
+{
+    static const struct km_check checks[] = {
+        {.name = "loop", .live = true, .ready = true, .well = is_alive},
+        {.name = "node", .ready = true, .well = is_ready},
+        {.name = "lease", .ready = true, .well = is_lease_fresh},
+    };
+    static const struct km_loop_source source = {.fd_count = KM_SERVE_FDS,
+                                                 .poll = km_serve_poll,
+                                                 .deadline = km_serve_deadline,
+                                                 .step = km_serve_step};
+    const struct km_serve_options options = {.listen = config.metrics_listen,
+                                             .checks = checks,
+                                             .check_count = sizeof checks / sizeof checks[0]};
+    int err = km_serve_start(&options, fault);
+    if (err != KM_OK)
+        return err;
+    loop.source = &source;
+    KM_INFO("Serving metrics and health", KM_S("address", config.metrics_listen),
+            KM_U("port", km_serve_port()));
+    return KM_OK;
+}
+
+_Static_assert(KM_SERVE_FDS <= KM_LOOP_SOURCE_FDS, "the loop has no room for the endpoint");
+
+static int start_metrics(const struct km_run_flags *cli, struct km_fault *fault)
+{
+    if (!are_metrics_wanted(cli))
+        return KM_OK;
+    register_metrics();
+    if (metrics_path(cli)[0] != '\0')
+        (void)km_metrics_file_start(&metrics, &loop.timers, metrics_path(cli), METRICS_MS,
+                                    loop.now_ms);
+    return KM_HAS_SERVE && config.metrics_listen[0] != '\0' ? serve(fault) : KM_OK;
 }
 
 /* ---- configuration ---- */
@@ -165,7 +292,21 @@ static void run_loop(void)
         km_loop_turn(&loop, until_ms - loop.now_ms);
     if (metrics.path != NULL)
         (void)km_metrics_file_write(&metrics);
+    if (KM_HAS_SERVE)
+        km_serve_stop();
     KM_INFO("Stopped", KM_S("node", config.node_name), KM_B("wasReady", km_agent_was_ready()));
+}
+
+static void start_log(const struct km_run_flags *cli)
+{
+    const char *format = cli->log_format != NULL ? cli->log_format : config.log_format;
+    const struct km_log_options options = {.format = format[0] == 'j' ? KM_LOG_JSON : KM_LOG_TEXT,
+                                           .verbosity = cli->verbosity >= 0 ? (int)cli->verbosity
+                                                                            : config.log_verbosity,
+                                           .output = config.log_output,
+                                           .file_bytes = config.log_file_bytes,
+                                           .file_count = config.log_file_count};
+    km_log_init(&options);
 }
 
 static int run(const struct km_run_flags *cli)
@@ -173,7 +314,7 @@ static int run(const struct km_run_flags *cli)
     struct km_fault fault = {0};
     if (load(cli, &fault) != KM_OK)
         return fail(&fault);
-    km_log_text_init(2, cli->verbosity >= 0 ? (int)cli->verbosity : config.log_verbosity);
+    start_log(cli);
     if (km_port_seal() != KM_OK) {
         (void)km_fault_set(&fault, KM_ERR_ARG,
                            "start-up memory is still in use at the seal: this is a bug");
@@ -183,8 +324,10 @@ static int run(const struct km_run_flags *cli)
     if (km_client_tls(&kubeconfig, &fault) != KM_OK)
         return fail(&fault);
     km_loop_init(&loop);
-    const struct km_agent_options options = {
-        .config = &config, .kubeconfig = &kubeconfig, .print = cli->print_node ? print_line : NULL};
+    const struct km_agent_options options = {.config = &config,
+                                             .kubeconfig = &kubeconfig,
+                                             .print = cli->print_node ? print_line : NULL,
+                                             .measure = are_metrics_wanted(cli)};
     if (km_agent_init(&options, &loop, &fault) != KM_OK)
         return fail(&fault);
     KM_INFO("Starting", KM_S("version", KM_VERSION), KM_S("node", config.node_name),
@@ -192,7 +335,8 @@ static int run(const struct km_run_flags *cli)
     if (kubeconfig.creds_unused)
         KM_WARN("The server is plain http: the credentials of the kubeconfig are not sent to it",
                 KM_S("server", kubeconfig.authority));
-    start_metrics(cli);
+    if (start_metrics(cli, &fault) != KM_OK)
+        return fail(&fault);
     km_agent_start();
     run_loop();
     return 0;

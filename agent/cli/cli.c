@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli_priv.h"
+#include "kubemote/km_log_sink.h"
 
 /* ---- kubemote run ---- */
 
@@ -17,6 +18,7 @@ static const struct flag run_table[] = {
      NULL},
     {"metrics-file", 0, FLAG_TEXT, &run_flags.metrics_file,
      "write metrics there every 15 s, in Prometheus' text format", NULL},
+    {"log-format", 0, FLAG_TEXT, &run_flags.log_format, "text (default) or json", NULL},
     {"print-node", 0, FLAG_BOOL, &run_flags.print_node, "print the Node's row each time it changes",
      NULL},
     {"v", 'v', FLAG_TEXT, &verbosity_text, "log verbosity: 0 normal, 2 decisions, 6 requests",
@@ -106,6 +108,16 @@ static int take_verbosity(struct km_fault *fault)
     return KM_OK;
 }
 
+static int check_format(struct km_fault *fault)
+{
+    const char *format = run_flags.log_format;
+    if (format == NULL || strcmp(format, "text") == 0 ||
+        (KM_LOG_HAS_JSON && strcmp(format, "json") == 0))
+        return KM_OK;
+    return km_fault_set(fault, KM_ERR_CONFIG,
+                        "--log-format takes " KM_LOG_FORMATS ", not \"%.80s\"", format);
+}
+
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
     static const struct flag *const tables[] = {run_table, NULL};
@@ -118,6 +130,8 @@ int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_faul
         err = flags_parse(tables, argc, argv, &words, &run_flags.help, fault);
     if (err == KM_OK)
         err = take_verbosity(fault);
+    if (err == KM_OK)
+        err = check_format(fault);
     *out = run_flags;
     if (err != KM_OK)
         return err;

@@ -531,6 +531,7 @@ static void on_done(struct km_request *request, int err)
     } else if (err == KM_OK) {
         have_read(e);
     } else if (step == KM_ELECT_FAST) {
+        e->slow_paths++;
         KM_V(2, "Failed to update lease optimistically, falling back to slow path",
              KM_OBJ("lock", e->ns, e->name));
         send_or_fail(e, KM_ELECT_READ);

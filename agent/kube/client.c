@@ -9,6 +9,19 @@ static const struct km_schema_part status_parts[] = {{"", &km_kind_status}};
 static struct km_schema_node status_nodes[24] KM_POOL_STORAGE(status_schema);
 static struct km_schema status_schema;
 
+static km_measure_fn measure;
+
+void km_client_measure(km_measure_fn fn)
+{
+    measure = fn;
+}
+
+void kube_measure(const struct km_request *r, enum km_measure what, int64_t value)
+{
+    if (measure != NULL)
+        measure(r, what, value);
+}
+
 int km_client_init(struct km_client *client, struct km_kubeconfig *config, struct km_loop *loop,
                    struct km_fault *fault)
 {
@@ -150,6 +163,8 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     lane->body_failed = false;
     lane->body_came = false;
     lane->object_bytes = 0;
+    kube_debug_answer(lane->client, r, head);
+    kube_measure(r, KM_MEASURE_ANSWER, lane->client->loop->now_ms - r->started_ms);
     kube_warnings(lane->client, head);
     if (is_success(r)) {
         if (r->schema != NULL)
@@ -182,6 +197,7 @@ int kube_on_body(void *ctx, struct km_slice bytes)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
+    kube_debug_body(&lane->conn.parser, bytes);
     if (is_success(r))
         return feed(r, bytes);
     if (lane->client->error_text != NULL && lane->is_text)
@@ -234,15 +250,18 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     struct km_client *client = lane->client;
     if (err < 0 && kube_send_again(lane, r))
         return;
+    if (r->http_status == 0 && err != KM_ERR_CANCELED) {
+        kube_debug_answer(client, r, NULL);
+        kube_measure(r, KM_MEASURE_ANSWER, client->loop->now_ms - r->started_ms);
+    }
+    if (err == KM_OK && !r->stream)
+        kube_measure(r, KM_MEASURE_BODY, (int64_t)lane->conn.parser.body_total);
     err = verdict(lane, r, err);
     if (km_err_is_hostile(err))
         km_conn_abort(&lane->conn, err, "the answer can't be used", client->loop->now_ms);
     km_fault_clear(&lane->fault);
     if (err < 0)
         (void)km_fault_set(&lane->fault, err, "%s", words(lane, err, fault));
-    KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target),
-         KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
-         KM_I("milliseconds", client->loop->now_ms - r->started_ms));
     bool mute = r->stream && err == KM_OK && !lane->body_came; /* says nothing about the server */
     if ((err == KM_OK && !mute) || err == KM_ERR_STATUS)
         note_link_success(client, r);

@@ -35,6 +35,32 @@ int kube_on_head(void *ctx, const struct km_http_parser *head);
 int kube_on_body(void *ctx, struct km_slice bytes);
 void kube_on_done(void *ctx, int err, const struct km_fault *fault);
 
+/* ---- debug.c: the log's levels 6 to 10 ---- */
+
+/* head NULL: no answer came. */
+void kube_debug_answer(const struct km_client *client, const struct km_request *r,
+                       const struct km_http_parser *head);
+#ifdef CONFIG_KM_LOG_HTTP
+void kube_debug_request(const struct km_client *client, const struct km_request *r);
+/* The next piece of a body. */
+void kube_debug_body(const struct km_http_parser *head, struct km_slice bytes);
+#else
+static inline void kube_debug_request(const struct km_client *client, const struct km_request *r)
+{
+    (void)client;
+    (void)r;
+}
+static inline void kube_debug_body(const struct km_http_parser *head, struct km_slice bytes)
+{
+    (void)head;
+    (void)bytes;
+}
+#endif
+
+/* ---- client.c: what km_client_measure was given ---- */
+
+void kube_measure(const struct km_request *r, enum km_measure what, int64_t value);
+
 /* ---- warning.c ---- */
 
 /* Hands the head's warnings to the client's on_warning. */

@@ -109,8 +109,10 @@ void kube_start_next(struct km_lane *lane)
     lane->client->requests.value++;
     fill_exchange(lane, r);
     int err = km_conn_start(&lane->conn, &r->exchange, r->started_ms);
-    if (err == KM_OK)
+    if (err == KM_OK) {
+        kube_debug_request(lane->client, r);
         return;
+    }
     struct km_fault fault = {0};
     (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)",
                        km_strerror(err));
@@ -152,6 +154,7 @@ bool kube_retry(struct km_lane *lane, struct km_request *r, int err)
     if (delay_ms < 0)
         return false;
     r->retries--;
+    kube_measure(r, KM_MEASURE_RETRY, 0);
     KM_V(4, "Sending the request again", KM_S("request", r->what), KM_I("milliseconds", delay_ms),
          KM_U("left", r->retries));
     r->retry_timer.fn = on_retry;

@@ -18,6 +18,19 @@ void km_log_line_puts(struct km_log_line *line, const char *text)
     km_log_line_put(line, text, strlen(text));
 }
 
+void km_log_line_put_number(struct km_log_line *line, uint64_t value, bool has_sign)
+{
+    char digits[24];
+    struct km_buf buf;
+
+    km_buf_init(&buf, digits, sizeof digits);
+    if (has_sign)
+        km_buf_put_i64(&buf, (int64_t)value);
+    else
+        km_buf_put_u64(&buf, value);
+    km_log_line_put(line, digits, buf.len);
+}
+
 static bool is_printable(uint32_t rune)
 {
     uint32_t end = 0x80;
@@ -47,11 +60,7 @@ static bool is_tail(unsigned char c)
     return (c & 0xc0u) == 0x80u;
 }
 
-/*
- * The length of the character at the start of text (RFC 3629: no overlong forms, no surrogates, at
- * most U+10FFFF), or 0 when its first byte belongs to none.
- */
-static size_t decode(struct km_slice text, uint32_t *rune)
+size_t km_log_decode(struct km_slice text, uint32_t *rune)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -106,7 +115,7 @@ void km_log_line_escape(struct km_log_line *line, struct km_slice text)
 {
     while (text.len > 0) {
         uint32_t rune = 0;
-        size_t len = decode(text, &rune);
+        size_t len = km_log_decode(text, &rune);
 
         if (len == 0) {
             put_hex(line, "\\x", (unsigned char)text.ptr[0], 2);

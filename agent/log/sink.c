@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_port.h"
+#include "log_priv.h"
 
 #define QUARTER_HOUR_US (INT64_C(900) * 1000000)
 
@@ -15,24 +16,23 @@ struct site {
 };
 
 static struct site sites[CONFIG_KM_LOG_SITE_COUNT] KM_POOL_STORAGE(log_sites);
-static char text[CONFIG_KM_LOG_LINE_BYTES] KM_POOL_STORAGE(log_line);
+/* A syslog line has a tag in front. */
+static char text[KM_LOG_TAG_BYTES + CONFIG_KM_LOG_LINE_BYTES] KM_POOL_STORAGE(log_line);
 
 static struct km_pool site_pool = {.name = "log_site", .size = CONFIG_KM_LOG_SITE_COUNT};
 static struct km_counter suppressed_total = {
     .name = "kubemote_log_suppressed_total",
-    .help = "Log lines suppressed because their place wrote too many.",
 };
 static struct km_counter cut_total = {
     .name = "kubemote_log_lines_cut_total",
-    .help = "Log lines longer than KM_LOG_LINE_BYTES.",
 };
 static struct km_counter write_errors_total = {
     .name = "kubemote_log_write_errors_total",
-    .help = "Log lines that could not be written.",
 };
 
 static struct {
-    int fd;
+    enum km_log_format format;
+    uint32_t lost;          /* lines that nobody took since the last one that was written */
     int64_t offset_quarter; /* the quarter hour that utc_offset_s was asked for */
     int32_t utc_offset_s;
     uint32_t pid;
@@ -94,38 +94,54 @@ static int32_t utc_offset(int64_t wall_us)
     return sink.utc_offset_s;
 }
 
+static size_t format_line(char *out, const struct km_log_record *record,
+                          const struct km_log_text_head *head)
+{
+    bool cut;
+    size_t len = KM_LOG_HAS_JSON && sink.format == KM_LOG_JSON
+                     ? km_log_json_format(out, CONFIG_KM_LOG_LINE_BYTES, record, head, &cut)
+                     : km_log_text_format(out, CONFIG_KM_LOG_LINE_BYTES, record, head, &cut);
+
+    if (cut)
+        cut_total.value++;
+    return len;
+}
+
 static void write_text(void *ctx, const struct km_log_record *record)
 {
     struct km_log_text_head head = {.pid = sink.pid};
     struct site *site = find_site(record);
-    bool cut;
+    int64_t now_ms = km_port_now_ms();
     size_t len;
 
     (void)ctx;
-    if (!take_line(site, km_port_now_ms()) && record->severity != 'F') {
+    if (!take_line(site, now_ms) && record->severity != 'F') {
         site->suppressed++;
         suppressed_total.value++;
         return;
     }
     head.wall_us = km_port_wall_us();
-    head.utc_offset_s = utc_offset(head.wall_us);
-    head.suppressed = site->suppressed;
+    head.utc_offset_s = sink.format == KM_LOG_JSON ? 0 : utc_offset(head.wall_us);
+    head.suppressed = site->suppressed + sink.lost;
+    len = format_line(text + KM_LOG_TAG_BYTES, record, &head);
     site->suppressed = 0;
-    len = km_log_text_format(text, sizeof text, record, &head, &cut);
-    if (cut)
-        cut_total.value++;
-    if (km_port_write(sink.fd, text, len) < 0)
+    if (km_log_output_write(text, len, record->severity, now_ms) < 0) {
         write_errors_total.value++;
+        sink.lost = head.suppressed + 1;
+    } else {
+        sink.lost = 0;
+    }
 }
 
-void km_log_text_init(int fd, int verbosity)
+static void start(enum km_log_format format, int verbosity)
 {
     const struct km_log_sink front = {.write = write_text, .verbosity = verbosity};
 
     for (size_t i = 0; i < CONFIG_KM_LOG_SITE_COUNT; i++)
         sites[i] = (struct site){0};
     site_pool.used = 0;
-    sink.fd = fd;
+    sink.format = format;
+    sink.lost = 0;
     sink.pid = km_port_pid();
     sink.offset_quarter = INT64_MIN;
     km_pool_register(&site_pool);
@@ -133,4 +149,16 @@ void km_log_text_init(int fd, int verbosity)
     km_counter_register(&cut_total);
     km_counter_register(&write_errors_total);
     km_log_set_sink(&front);
+}
+
+void km_log_init(const struct km_log_options *options)
+{
+    km_log_output_open(options, 2);
+    start(options->format, options->verbosity);
+}
+
+void km_log_text_init(int fd, int verbosity)
+{
+    km_log_output_open(&(struct km_log_options){.output = ""}, fd);
+    start(KM_LOG_TEXT, verbosity);
 }

@@ -4,8 +4,8 @@
 #include "kubemote/km_log_sink.h"
 #include "log_priv.h"
 
-#define CUT_BEFORE " [truncated "
-#define CUT_AFTER " chars]"
+#define CUT_BEFORE KM_LOG_CUT_BEFORE
+#define CUT_AFTER KM_LOG_CUT_AFTER
 
 /* A value's text in up to three parts (object references), without a copy. */
 struct parts {
@@ -19,6 +19,7 @@ static bool is_text(const struct km_kv *kv)
         return kv->value.str != NULL;
     case KM_KV_SLICE:
     case KM_KV_OBJECT:
+    case KM_KV_JSON:
         return true;
     default:
         return false;
@@ -31,7 +32,7 @@ static struct parts text_of(const struct km_kv *kv)
 
     if (kv->type == KM_KV_STR) {
         text.part[0] = km_slice_of(kv->value.str);
-    } else if (kv->type == KM_KV_SLICE) {
+    } else if (kv->type == KM_KV_SLICE || kv->type == KM_KV_JSON) {
         text.part[0] = kv->value.slice;
     } else {
         text.part[0] = km_slice_of(kv->value.object.ns);
@@ -92,19 +93,63 @@ static bool reads_same(const struct km_kv *a, const struct km_kv *b)
     return negative_a == negative_b && bits_a == bits_b;
 }
 
-/* Whether the pair at index is the one of its key that is written. */
-static bool survives(const struct km_log_record *record, size_t index)
-{
-    const struct km_kv *pairs = record->pairs;
-    size_t winner = record->pair_count;
+/* All pairs of a record: those of its loggers, from the outermost on, then its own. */
+struct pairs {
+    struct {
+        const struct km_kv *list;
+        size_t count;
+    } parts[KM_LOGGER_DEPTH + 1];
+    size_t part_count, count;
+};
 
-    for (size_t i = 0; i < record->pair_count; i++) {
-        if (strcmp(pairs[i].key, pairs[index].key) != 0)
-            continue;
-        if (winner == record->pair_count || !reads_same(&pairs[winner], &pairs[i]))
-            winner = i;
+static void add_part(struct pairs *all, const struct km_kv *list, size_t count)
+{
+    all->parts[all->part_count].list = list;
+    all->parts[all->part_count++].count = count;
+    all->count += count;
+}
+
+static struct pairs pairs_of(const struct km_log_record *record)
+{
+    const struct km_logger *chain[KM_LOGGER_DEPTH];
+    size_t depth = km_log_chain(record->logger, chain);
+    struct pairs all = {.part_count = 0};
+
+    while (depth > 0) {
+        depth--;
+        add_part(&all, chain[depth]->pairs, chain[depth]->pair_count);
     }
-    return winner == index;
+    add_part(&all, record->pairs, record->pair_count);
+    return all;
+}
+
+static const struct km_kv *pair_at(const struct pairs *all, size_t index)
+{
+    size_t part = 0;
+
+    while (index >= all->parts[part].count)
+        index -= all->parts[part++].count;
+    return &all->parts[part].list[index];
+}
+
+/* Whether the pair at index is the one of its key that is written. */
+static bool survives(const struct pairs *all, size_t index)
+{
+    const char *key = pair_at(all, index)->key;
+    const struct km_kv *winner = NULL;
+    size_t place = 0;
+
+    for (size_t i = 0; i < all->count; i++) {
+        const struct km_kv *pair = pair_at(all, i);
+
+        if (strcmp(pair->key, key) != 0)
+            continue;
+        if (winner == NULL || !reads_same(winner, pair)) {
+            winner = pair;
+            place = i;
+        }
+    }
+    return place == index;
 }
 
 static void put_block(struct km_log_line *line, struct km_slice text)
@@ -139,32 +184,21 @@ static void put_text(struct km_log_line *line, const struct km_kv *kv)
     km_log_line_puts(line, "\"");
 }
 
-static void put_number(struct km_log_line *line, const struct km_kv *kv)
-{
-    char digits[24];
-    struct km_buf buf;
-
-    km_buf_init(&buf, digits, sizeof digits);
-    if (kv->type == KM_KV_U64)
-        km_buf_put_u64(&buf, kv->value.u64);
-    else
-        km_buf_put_i64(&buf, kv->value.i64);
-    km_log_line_put(line, digits, buf.len);
-}
-
 static void put_pair(struct km_log_line *line, const struct km_kv *kv)
 {
     km_log_line_puts(line, " ");
     km_log_line_puts(line, kv->key);
     km_log_line_puts(line, "=");
-    if (is_text(kv))
+    if (kv->type == KM_KV_JSON)
+        km_log_line_put(line, kv->value.slice.ptr, kv->value.slice.len);
+    else if (is_text(kv))
         put_text(line, kv);
     else if (kv->type == KM_KV_STR)
         km_log_line_puts(line, "<nil>");
     else if (kv->type == KM_KV_BOOL)
         km_log_line_puts(line, kv->value.boolean ? "true" : "false");
     else
-        put_number(line, kv);
+        km_log_line_put_number(line, kv->value.u64, kv->type == KM_KV_I64);
 }
 
 static const char *base_name(const char *path)
@@ -192,18 +226,30 @@ static void put_header(struct km_log_line *line, const struct km_log_record *rec
     km_log_line_put(line, text, buf.len);
 }
 
+static void put_logger(struct km_log_line *line, const struct km_logger *logger)
+{
+    if (!km_log_is_named(logger))
+        return;
+    km_log_line_puts(line, " logger=\"");
+    km_log_put_name(line, logger, km_log_line_escape);
+    km_log_line_puts(line, "\"");
+}
+
 static void put_record(struct km_log_line *line, const struct km_log_record *record,
                        const struct km_log_text_head *head)
 {
+    struct pairs all = pairs_of(record);
+
     put_header(line, record, head);
     km_log_line_puts(line, "\"");
     km_log_line_escape(line, km_slice_of(record->message));
     km_log_line_puts(line, "\"");
     if (record->err != NULL)
         put_pair(line, &KM_S("err", record->err));
-    for (size_t i = 0; i < record->pair_count; i++) {
-        if (survives(record, i))
-            put_pair(line, &record->pairs[i]);
+    put_logger(line, record->logger);
+    for (size_t i = 0; i < all.count; i++) {
+        if (survives(&all, i))
+            put_pair(line, pair_at(&all, i));
     }
     if (head->suppressed > 0)
         put_pair(line, &KM_U("suppressed", head->suppressed));
@@ -226,14 +272,12 @@ static size_t cut_line(struct km_log_line *line, size_t space)
     size_t suffix = strlen(CUT_BEFORE) + decimal_len(line->total) + strlen(CUT_AFTER);
     size_t kept = space > suffix ? space - suffix : 0;
     size_t total = line->total;
-    struct km_kv left;
 
     while (kept > 0 && ((unsigned char)line->data[kept] & 0xc0u) == 0x80u)
         kept--;
-    left = KM_U("", total - kept);
     line->total = kept;
     km_log_line_puts(line, CUT_BEFORE);
-    put_number(line, &left);
+    km_log_line_put_number(line, total - kept, false);
     km_log_line_puts(line, CUT_AFTER);
     return line->total;
 }

@@ -7,18 +7,26 @@ static char text[CONFIG_KM_METRICS_TEXT_BYTES] KM_POOL_STORAGE(metrics_text);
 
 static struct km_counter errors_total = {
     .name = "kubemote_metrics_file_errors_total",
-    .help = "Times the metrics file could not be written.",
 };
+
+static int next_piece(void *ctx, struct km_slice *piece)
+{
+    struct km_buf out;
+    int more;
+
+    km_buf_init(&out, text, sizeof text);
+    more = km_metrics_next(ctx, &out);
+    *piece = km_buf_slice(&out);
+    return more;
+}
 
 int km_metrics_file_write(struct km_metrics_file *file)
 {
-    struct km_buf out;
+    struct km_metrics_cursor cursor;
     int err;
 
-    km_buf_init(&out, text, sizeof text);
-    err = km_metrics_write(&out);
-    if (err == KM_OK)
-        err = km_port_file_replace(file->path, out.data, out.len);
+    km_metrics_begin(&cursor, KM_METRICS_PROMETHEUS);
+    err = km_port_file_replace_by(file->path, next_piece, &cursor);
     if (err < 0) {
         errors_total.value++;
         if (!file->failing)

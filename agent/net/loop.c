@@ -11,6 +11,7 @@ void km_loop_init(struct km_loop *loop)
     loop->conn_count = 0;
     loop->poll_failures = 0;
     loop->turning = false;
+    loop->source = NULL;
     km_timers_init(&loop->timers, loop->timer_heap, CONFIG_KM_TIMER_COUNT);
     loop->now_ms = km_port_now_ms();
     conn_pool.used = 0;
@@ -41,6 +42,12 @@ static int64_t wait_ms(const struct km_loop *loop, int64_t max_wait_ms)
         if (deadline < at)
             at = deadline;
     }
+    if (loop->source != NULL) {
+        int64_t deadline = loop->source->deadline();
+
+        if (deadline < at)
+            at = deadline;
+    }
     if (at == KM_NEVER)
         return max_wait_ms < 0 ? -1 : max_wait_ms;
     wait = at > loop->now_ms ? at - loop->now_ms : 0;
@@ -49,12 +56,18 @@ static int64_t wait_ms(const struct km_loop *loop, int64_t max_wait_ms)
 
 static void wait_for_events(struct km_loop *loop, struct km_pollfd *fds, int64_t timeout_ms)
 {
+    uint16_t count = loop->conn_count;
+
     for (uint16_t i = 0; i < loop->conn_count; i++)
         km_conn_poll(loop->conns[i], &fds[i]);
-    if (km_port_poll(fds, loop->conn_count, timeout_ms) >= 0)
+    if (loop->source != NULL) {
+        loop->source->poll(fds + count);
+        count = (uint16_t)(count + loop->source->fd_count);
+    }
+    if (km_port_poll(fds, count, timeout_ms) >= 0)
         return;
     loop->poll_failures++;
-    for (uint16_t i = 0; i < loop->conn_count; i++)
+    for (uint16_t i = 0; i < count; i++)
         fds[i].got = 0;
     (void)km_port_poll(NULL, 0,
                        timeout_ms < 0 || timeout_ms > POLL_FAILURE_WAIT_MS ? POLL_FAILURE_WAIT_MS
@@ -63,7 +76,8 @@ static void wait_for_events(struct km_loop *loop, struct km_pollfd *fds, int64_t
 
 void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
 {
-    struct km_pollfd fds[CONFIG_KM_CONN_COUNT] = {{0}};
+    struct km_pollfd fds[CONFIG_KM_CONN_COUNT + KM_LOOP_SOURCE_FDS] = {{0}};
+    uint16_t conn_count = loop->conn_count; /* the source's entries stand behind */
 
     loop->turning = true;
     loop->now_ms = km_port_now_ms();
@@ -79,6 +93,8 @@ void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
         if (shakes_hands)
             loop->now_ms = km_port_now_ms();
     }
+    if (loop->source != NULL)
+        loop->source->step(fds + conn_count, loop->now_ms);
     km_timers_run(&loop->timers, loop->now_ms);
     net_counters.timers_refused.value = loop->timers.refused;
     loop->turning = false;

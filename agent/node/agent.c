@@ -12,6 +12,18 @@ KM_QUEUE_DEFINE(node_queue, 1, 100, 7000);
 KM_QUEUE_DEFINE(lease_queue, 1, 200, 7000);
 KM_QUEUE_DEFINE(pod_queue, CONFIG_KM_POD_COUNT, 1000, 300000);
 
+static int64_t now_ns(void *ctx)
+{
+    (void)ctx;
+    return km_port_now_ms() * 1000000;
+}
+
+KM_QUEUE_METRICS_DEFINE(node_queue_measures, 1, now_ns, NULL);
+KM_QUEUE_METRICS_DEFINE(lease_queue_measures, 1, now_ns, NULL);
+KM_QUEUE_METRICS_DEFINE(pod_queue_measures, CONFIG_KM_POD_COUNT, now_ns, NULL);
+static const struct km_queue *const queues[KM_AGENT_QUEUES] = {&node_queue, &lease_queue,
+                                                               &pod_queue};
+
 static struct km_schema_node node_event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
     node_event_schema);
 static struct km_schema_node node_list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(
@@ -208,6 +220,11 @@ static void init_controller(struct agent *a, struct km_controller *c, struct km_
 
 static void init_controllers(struct agent *a)
 {
+    if (a->options.measure) {
+        node_queue.metrics = &node_queue_measures;
+        lease_queue.metrics = &lease_queue_measures;
+        pod_queue.metrics = &pod_queue_measures;
+    }
     init_controller(a, &a->node_ctl, &node_queue, node_status_reconcile);
     init_controller(a, &a->lease_ctl, &lease_queue, node_lease_reconcile);
     init_controller(a, &a->pod_ctl, &pod_queue, node_pods_reconcile);
@@ -280,4 +297,22 @@ bool km_agent_idle(void)
 bool km_agent_was_ready(void)
 {
     return the_agent.was_ready;
+}
+
+static int64_t age(const struct agent *a, int64_t at_ms)
+{
+    return at_ms == 0 ? -1 : a->loop->now_ms - at_ms;
+}
+
+void km_agent_ages(struct km_agent_ages *out)
+{
+    const struct agent *a = &the_agent;
+    out->lease_ms = age(a, a->lease.renewed_ms);
+    out->nodes_ms = age(a, a->nodes.reflector.last_event_ms);
+    out->pods_ms = age(a, a->pods.reflector.last_event_ms);
+}
+
+const struct km_queue *const *km_agent_queues(void)
+{
+    return queues;
 }

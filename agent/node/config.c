@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "kubemote/km_log_sink.h"
+#include "kubemote/km_metrics.h"
+#include "kubemote/km_port.h"
 #include "kubemote/km_scalar.h"
 #include "kubemote/km_yaml.h"
 
@@ -381,6 +384,44 @@ static int read_thresholds(struct reader *r, const struct km_yaml_node *node, co
                         : read_keys(r, node, keys, sizeof keys / sizeof keys[0], " in thresholds");
 }
 
+/* ---- where it shows itself ---- */
+
+static bool is_listen(struct km_slice text)
+{
+    return text.len == 0 || (KM_HAS_SERVE && km_serve_address_is_valid(text));
+}
+
+static bool is_format(struct km_slice text)
+{
+    return km_slice_eq_str(text, "text") || (KM_LOG_HAS_JSON && km_slice_eq_str(text, "json"));
+}
+
+enum choice { LISTEN, FORMAT, OUTPUT };
+
+static const struct {
+    bool (*is_valid)(struct km_slice text);
+    const char *wanted;
+} choices[] = {
+    [LISTEN] = {is_listen, KM_SERVE_FORMS},
+    [FORMAT] = {is_format, KM_LOG_FORMATS},
+    [OUTPUT] = {km_log_output_is_valid, KM_LOG_OUTPUTS},
+};
+
+/* key->min is an enum choice. */
+static int read_choice(struct reader *r, const struct km_yaml_node *node, const struct key *key)
+{
+    struct km_slice text;
+    char show[KM_SHOW_SIZE];
+
+    int err = km_yaml_string(&r->doc, node, key->name, &text, r->fault);
+    if (err != KM_OK)
+        return err;
+    if (choices[key->min].is_valid(text))
+        return take_text(r, node, text, field_of(r, key));
+    return km_yaml_error(&r->doc, node, r->fault, "%s: \"%s\" is not %s", key->name,
+                         km_slice_show(text, show), choices[key->min].wanted);
+}
+
 /* ---- the document ---- */
 
 static const struct key root_keys[] = {
@@ -409,12 +450,21 @@ static const struct key root_keys[] = {
     {"resolvConf", read_path, FIELD(resolv_conf), 0, 255},
     {"hosts", read_path, FIELD(hosts), 0, 255},
     {"logVerbosity", read_verbosity, 0, 0, 10},
+    {"metricsListen", read_choice, FIELD(metrics_listen), LISTEN, 0},
+    {"logFormat", read_choice, FIELD(log_format), FORMAT, 0},
+    {"logOutput", read_choice, FIELD(log_output), OUTPUT, 0},
+    {"logFileMaxSize", read_quantity, FIELD(log_file_bytes), 1, 0},
+    {"logFiles", read_u8, FIELD(log_file_count), 1, 9},
 };
 
 void km_node_config_defaults(struct km_node_config *config)
 {
     memset(config, 0, sizeof *config);
     config->node_name = config->system_uuid_file = config->metrics_file = "";
+    config->metrics_listen = config->log_output = "";
+    config->log_format = "text";
+    config->log_file_bytes = 1u << 20;
+    config->log_file_count = 2;
     config->resolv_conf = config->hosts = "";
     config->region = "kubemote-devices";
     config->root_path = "/";

@@ -98,8 +98,7 @@ static const struct {
      "How long in seconds processing an item from workqueue takes.", KM_QUEUE_HISTOGRAM},
     {"workqueue_unfinished_work_seconds",
      "How many seconds of work has done that is in progress and hasn't been observed by "
-     "work_duration. Large values indicate stuck threads. One can deduce the number of stuck "
-     "threads by observing the rate at which this increases.",
+     "work_duration.",
      KM_QUEUE_SECONDS},
     {"workqueue_longest_running_processor_seconds",
      "How many seconds has the longest running processor for workqueue been running.",

@@ -9,11 +9,12 @@
 static void on_timer(void *ctx, int64_t now_ms);
 
 static void name_counter(struct km_saved *saved, size_t i, struct km_counter *counter,
-                         const char *what)
+                         const char *what, const char *help)
 {
     (void)km_format(saved->counter_names[i], sizeof saved->counter_names[i],
                     "kubemote_saved_version_%s_total{resource=\"%s\"}", what, saved->name);
     counter->name = saved->counter_names[i];
+    counter->help = help;
     km_counter_register(counter);
 }
 
@@ -22,8 +23,10 @@ void km_saved_init(struct km_saved *saved, struct km_timers *timers)
     saved->timers = timers;
     saved->timer.fn = on_timer;
     saved->timer.ctx = saved;
-    name_counter(saved, 0, &saved->writes, "writes");
-    name_counter(saved, 1, &saved->failures, "failures");
+    name_counter(saved, 0, &saved->writes, "writes",
+                 "resourceVersions written, each one wears flash.");
+    name_counter(saved, 1, &saved->failures, "failures",
+                 "resourceVersions that could not be saved.");
 }
 
 /* Opaque, but no server makes one of anything but these; a damaged file must not get into a request. */

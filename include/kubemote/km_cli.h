@@ -15,6 +15,7 @@
 struct km_run_flags {
     const char *kubeconfig, *context, *node_name, *config, *metrics_file; /* NULL: not given */
     int64_t verbosity;                                                    /* -1: not given */
+    const char *log_format; /* "text" or "json"; NULL: not given */
     bool print_node, help;
 };
 

@@ -19,6 +19,7 @@
 #define KM_ELECT_H
 
 #include "km_control.h"
+#include "km_metrics.h"
 #include "km_rest.h"
 
 #define KM_ELECT_IDENTITY_SIZE 254
@@ -97,6 +98,7 @@ struct km_elect {
     int64_t try_ms;      /* when the attempt under way began */
     int64_t valid_ms;    /* until then nobody else can have taken the Lease */
     int64_t until_ms;    /* of a leader: without a renewal before, it stops */
+    uint64_t slow_paths; /* renewals from memory that failed */
     struct km_timer timer, deadline;
     struct km_request request;
     struct km_schema schema;
@@ -123,6 +125,15 @@ const char *km_elect_leader(const struct km_elect *e);
 /* For health checks: KM_ERR_TIMEOUT when the record says that this candidate leads but it was not renewed for the lease's
    duration and tolerance_ms more. e may be NULL. */
 int km_elect_check(const struct km_elect *e, int64_t tolerance_ms);
+
+/* leader_election_master_status and leader_election_slowpath_total, as client-go's electors report them; the Lease's name is
+   their label. electors is kept, not copied. */
+struct km_elect_collector {
+    const struct km_elect *const *electors;
+    unsigned count;
+    struct km_collector collector;
+};
+void km_elect_collector_register(struct km_elect_collector *c);
 
 void km_elect_record_read(const struct km_election *lease, struct km_elect_record *out);
 /* Appends the members of a Lease's spec to the object that is open in w; strategy and preferredHolder when they are set. */

@@ -171,6 +171,18 @@ void km_conn_step(struct km_conn *c, uint8_t got, int64_t now_ms);
 /* ---- loop ---- */
 
 /*
+ * Something else that lives on the loop, such as a server: up to KM_LOOP_SOURCE_FDS entries to poll, when it must be stepped at
+ * the latest, and the step, which must not block. One per loop.
+ */
+#define KM_LOOP_SOURCE_FDS 17
+struct km_loop_source {
+    uint16_t fd_count;
+    void (*poll)(struct km_pollfd *fds); /* fills fd_count entries */
+    int64_t (*deadline)(void);
+    void (*step)(const struct km_pollfd *fds, int64_t now_ms);
+};
+
+/*
  * The owner loop: connections and timers, one `now` per turn. Runs until `stop` says so. Blocking: it is the program.
  */
 struct km_loop {
@@ -178,6 +190,7 @@ struct km_loop {
     uint16_t conn_count;
     struct km_timers timers;
     struct km_timer *timer_heap[CONFIG_KM_TIMER_COUNT];
+    const struct km_loop_source *source; /* NULL: none; may be set between turns */
     int64_t now_ms;
     uint32_t poll_failures;
     bool turning; /* inside km_loop_turn */

@@ -219,6 +219,17 @@ int km_client_init(struct km_client *client, struct km_kubeconfig *config, struc
                    struct km_fault *fault);
 /* Instead of "kubemote/VERSION (OS/ARCHITECTURE)". KM_ERR_ARG for a control character, KM_ERR_TOO_LONG; then nothing changes. */
 int km_client_user_agent(struct km_client *client, const char *text);
+/* What a program that measures is told of requests; the request's method and http_status (0: no answer) can be read. */
+enum km_measure {
+    KM_MEASURE_ANSWER, /* the response's head came, or none: milliseconds since the request was begun */
+    KM_MEASURE_BODY, /* the response is complete (not of streams): bytes of its body */
+    KM_MEASURE_RETRY /* it will be sent again */
+};
+typedef void (*km_measure_fn)(const struct km_request *r, enum km_measure what, int64_t value);
+/* "GET", ... */
+const char *km_method_name(enum km_http_method method);
+/* Of all clients of the process; NULL: nothing is told. */
+void km_client_measure(km_measure_fn fn);
 /* Adds a connection. KM_ERR_FULL. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
 /* Bounds the rate of requests by a token bucket, full at first; watches take no token. qps 0, as after init: no limit. */

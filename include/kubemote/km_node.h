@@ -80,6 +80,7 @@ struct km_agent_options {
     /* Called with the Node's row for people whenever what it shows changes; the first call has the header. NULL = not wanted. */
     void (*print)(void *ctx, const char *line);
     void *print_ctx;
+    bool measure; /* count what the queues do and how long they take */
 };
 
 /* Sets up everything: the client, three connections (the Node's watch, the pods' watch, writes), caches, queues. Start-up only;
@@ -94,5 +95,15 @@ void km_agent_stop(void);
 bool km_agent_idle(void);
 /* The Node was accepted by the server as Ready at least once. */
 bool km_agent_was_ready(void);
+
+struct km_agent_ages {
+    int64_t lease_ms;          /* since the lease was renewed, -1: never */
+    int64_t nodes_ms, pods_ms; /* since the watch told of an event or a bookmark, -1: never */
+};
+void km_agent_ages(struct km_agent_ages *out);
+/* The agent's queues, for their metrics; KM_AGENT_QUEUES of them. They measure themselves when options.measure says so. */
+#define KM_AGENT_QUEUES 3
+struct km_queue;
+const struct km_queue *const *km_agent_queues(void);
 
 #endif

@@ -63,6 +63,11 @@ struct km_node_config {
     struct km_reserved reserved;
     struct km_thresholds thresholds;
     const char *system_uuid_file, *metrics_file, *resolv_conf, *hosts;
+    const char *metrics_listen; /* see km_serve_options */
+    const char *log_output;     /* see km_log_options */
+    const char *log_format;     /* "text" or "json" */
+    uint64_t log_file_bytes;
+    uint8_t log_file_count;
     int log_verbosity;
     char text[CONFIG_KM_NODE_TEXT_BYTES];
     size_t text_len;

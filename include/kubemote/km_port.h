@@ -68,6 +68,15 @@ int km_socket_send(int fd, const void *data, size_t len);
 int km_socket_recv(int fd, void *data, size_t len);
 void km_socket_close(int fd);
 
+/* Listens there, non-blocking; port 0: any free one, *addr says which. KM_OK; KM_ERR_REFUSED: taken already; KM_ERR_UNREACHABLE:
+   not an address of this machine; KM_ERR_IO. */
+int km_socket_listen(int *fd, struct km_addr *addr);
+/* The same on a socket of the file system, for owner and group alone. What is left of an earlier one goes away; KM_ERR_ARG: the
+   path is too long, or something else than a socket is there. */
+int km_socket_listen_path(int *fd, const char *path);
+/* The next who waits, non-blocking. KM_OK, KM_AGAIN, KM_ERR_IO (also without descriptors: then wait before you try again). */
+int km_socket_accept(int listening, int *fd);
+
 /* ---- names ---- */
 /* Look-up of one host as a small machine: literals and /etc/hosts answer at once, then A and AAAA by DNS (UDP with
    retries over all servers of resolv.conf, TCP when an answer is cut). Storage is the caller's; no heap. */
@@ -158,6 +167,10 @@ int km_port_file_read(const char *path, char *out, size_t size);
 int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t size);
 /* Writes to a temporary name in the same folder and renames: readers see the old or the new text, whole. */
 int km_port_file_replace(const char *path, const char *data, size_t len);
+/* The same of a text that is made piece by piece: next gives each (KM_AGAIN) and the last (KM_EOF). Any other answer of it is
+   returned, and the file stays as it is. */
+typedef int (*km_port_pieces_fn)(void *ctx, struct km_slice *piece);
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx);
 /* Seconds since the file was written last, 0 for one from the future; KM_ERR_NOT_FOUND, KM_ERR_IO. */
 int64_t km_port_file_age_s(const char *path);
 /* Makes a folder and those above it, for their owner alone. KM_OK too when it is there already. */
@@ -173,6 +186,17 @@ int km_port_read(int fd, char *out, size_t size);
 int km_port_write(int fd, const char *data, size_t len);
 /* Whether a person reads what is written there. */
 bool km_port_is_terminal(int fd);
+
+/* One attempt on an open descriptor that must not hold up the caller: waits at most wait_ms for room. KM_OK: all of it was
+   written; KM_AGAIN: nothing, as there is no room; KM_ERR_IO and others: what broke. Disks block all the same. */
+int km_port_write_soon(int fd, const char *data, size_t len, int wait_ms);
+/* Opens a file for writing at its end, makes it for owner and group when it is not there; *size is what it holds. Not through
+   a link in its last part. Returns a descriptor for km_port_write_soon and km_socket_close, or KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int km_port_append_open(const char *path, uint64_t *size);
+/* KM_OK, KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int km_port_file_rename(const char *from, const char *to);
+/* A descriptor connected to a datagram socket of the file system (syslog's), that never blocks; KM_ERR_NOT_FOUND, KM_ERR_IO. */
+int km_port_datagram_open(const char *path);
 
 /* ---- facts about the machine ---- */
 struct km_port_disk {

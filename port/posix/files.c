@@ -109,7 +109,21 @@ bool km_port_is_terminal(int fd)
     return isatty(fd) == 1;
 }
 
-int km_port_file_replace(const char *path, const char *data, size_t len)
+static int write_pieces(int fd, km_port_pieces_fn next, void *ctx)
+{
+    struct km_slice piece;
+    int more, err;
+
+    do {
+        more = next(ctx, &piece);
+        if (more != KM_AGAIN && more != KM_EOF)
+            return more;
+        err = km_port_write(fd, piece.ptr, piece.len);
+    } while (err == KM_OK && more == KM_AGAIN);
+    return err;
+}
+
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx)
 {
     char temporary[512];
     int n = km_format(temporary, sizeof temporary, "%s.tmp", path), fd, err;
@@ -121,7 +135,7 @@ int km_port_file_replace(const char *path, const char *data, size_t len)
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return open_error();
-    err = km_port_write(fd, data, len);
+    err = write_pieces(fd, next, ctx);
     /* Without fsync a power cut may leave the new name with no bytes behind it. */
     if (err == KM_OK && fsync(fd) != 0)
         err = KM_ERR_IO;
@@ -132,6 +146,19 @@ int km_port_file_replace(const char *path, const char *data, size_t len)
     if (err != KM_OK)
         (void)unlink(temporary);
     return err;
+}
+
+static int only_piece(void *ctx, struct km_slice *piece)
+{
+    *piece = *(const struct km_slice *)ctx;
+    return KM_EOF;
+}
+
+int km_port_file_replace(const char *path, const char *data, size_t len)
+{
+    struct km_slice all = {data, len};
+
+    return km_port_file_replace_by(path, only_piece, &all);
 }
 
 int64_t km_port_file_age_s(const char *path)

@@ -5,6 +5,7 @@
 #define KEEP_IDLE_S 15
 #define KEEP_INTERVAL_S 10
 #define KEEP_COUNT 3
+#define BACKLOG 16
 
 int km_socket_error(int code)
 {
@@ -83,6 +84,59 @@ int km_socket_connect(int *fd, const struct km_addr *addr)
     else
         close(made);
     return err;
+}
+
+static int listen_at(int fd, struct km_addr *addr)
+{
+    union km_sockaddr at;
+    socklen_t len = km_sockaddr_of(&at, addr);
+
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (addr->family == 6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (bind(fd, &at.any, len) != 0)
+        return errno == EADDRINUSE ? KM_ERR_REFUSED : km_socket_error(errno);
+    if (listen(fd, BACKLOG) != 0)
+        return errno == EADDRINUSE ? KM_ERR_REFUSED : KM_ERR_IO;
+    if (getsockname(fd, &at.any, &len) != 0)
+        return KM_ERR_IO;
+    addr->port = ntohs(addr->family == 6 ? at.v6.sin6_port : at.v4.sin_port);
+    return KM_OK;
+}
+
+int km_socket_listen(int *fd, struct km_addr *addr)
+{
+    int made = km_socket_make(addr, SOCK_STREAM), err;
+
+    *fd = -1;
+    if (made < 0)
+        return made;
+    err = listen_at(made, addr);
+    if (err == KM_OK)
+        *fd = made;
+    else
+        close(made);
+    return err;
+}
+
+int km_socket_accept(int listening, int *fd)
+{
+    int made = accept(listening, NULL, NULL), flags;
+
+    *fd = -1;
+    if (made < 0) {
+        /* One that was gone before we looked is not worth a wait. */
+        int err = km_socket_error(errno);
+        return err == KM_ERR_RESET || err == KM_AGAIN ? KM_AGAIN : KM_ERR_IO;
+    }
+    flags = fcntl(made, F_GETFL, 0);
+    if (flags < 0 || fcntl(made, F_SETFL, flags | O_NONBLOCK) != 0) {
+        close(made);
+        return KM_ERR_IO;
+    }
+    set_option(made, IPPROTO_TCP, TCP_NODELAY, 1);
+    *fd = made;
+    return KM_OK;
 }
 
 int km_socket_connected(int fd)

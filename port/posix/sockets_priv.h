@@ -14,6 +14,7 @@
 #include <lwip/sockets.h>
 #ifndef htons
 #define htons lwip_htons
+#define ntohs lwip_ntohs
 #endif
 #else
 #include <arpa/inet.h>

@@ -155,6 +155,25 @@ int km_port_file_replace(const char *path, const char *data, size_t len)
     return KM_OK;
 }
 
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx)
+{
+    static char text[KM_SIM_FILE_BYTES];
+    struct km_slice piece;
+    size_t len = 0;
+    int more;
+
+    do {
+        more = next(ctx, &piece);
+        if (more != KM_AGAIN && more != KM_EOF)
+            return more;
+        if (piece.len > sizeof text - len)
+            sim_die("%s is larger than %d bytes", path, KM_SIM_FILE_BYTES);
+        memcpy(text + len, piece.ptr, piece.len);
+        len += piece.len;
+    } while (more == KM_AGAIN);
+    return km_port_file_replace(path, text, len);
+}
+
 /* ---- output ---- */
 
 void km_sim_output_clear(void)
@@ -196,6 +215,33 @@ int km_port_write(int fd, const char *data, size_t len)
     output_len += len;
     output[output_len] = '\0';
     return KM_OK;
+}
+
+int km_port_write_soon(int fd, const char *data, size_t len, int wait_ms)
+{
+    (void)wait_ms;
+    return km_port_write(fd, data, len);
+}
+
+/* The simulated machine has no files that grow and no sockets of the file system. */
+int km_port_append_open(const char *path, uint64_t *size)
+{
+    (void)path;
+    *size = 0;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_datagram_open(const char *path)
+{
+    (void)path;
+    return KM_ERR_NOT_FOUND;
+}
+
+int km_port_file_rename(const char *from, const char *to)
+{
+    (void)from;
+    (void)to;
+    return KM_ERR_NOT_FOUND;
 }
 
 /* ---- seal and facts ---- */

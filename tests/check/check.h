@@ -19,6 +19,7 @@ int check_request(int argc, char **argv);
 int check_pages(int argc, char **argv);
 int check_discovery(int argc, char **argv);
 int check_kubeconfig(int argc, char **argv);
+int check_klog(int argc, char **argv);
 
 /* Prints the usage of one subcommand to stderr and returns 2. */
 int check_usage(const char *name);

@@ -72,6 +72,10 @@ static const struct {
      "certificate-authority client-certificate client-key; service-account FOLDER where there is "
      "no "
      "configuration"},
+    {"klog", check_klog, "FILE [--json]",
+     "the lines that the log writes for the file's cases (message, values, severity, withNames, "
+     "...), "
+     "in klog's text or JSON format"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -129,7 +129,7 @@ func TestLogTellsNoSecret(t *testing.T) {
 				return
 			}
 			waitReady(t, p, nodeName(t))
-			a.waitLine(soon, "Response", "renew lease")
+			a.waitLine(soon, `"Response" verb="PATCH"`, "/leases/")
 			a.stop()
 		})
 	}

@@ -66,6 +66,9 @@ func TestStopFinishesTheWrite(t *testing.T) {
 	t.Error("no write was finished after the signal")
 }
 
+// renewed is the answer to a renewal of the lease.
+var renewed = []string{`"Response" verb="PATCH"`, "/leases/"}
+
 // stopsInTheMiddle ends an agent while its lease is being renewed, as far as
 // that can be told from outside, and reports whether the answer came later.
 func stopsInTheMiddle(t *testing.T, p *plane.Plane, name string, door *proxy.Proxy) bool {
@@ -74,12 +77,12 @@ func stopsInTheMiddle(t *testing.T, p *plane.Plane, name string, door *proxy.Pro
 	a := start(t, p, options{kubeconfig: doorKubeconfig(t, p, name, door), verbosity: "6",
 		config: "leaseDurationSeconds: 4\nleaseRenewSeconds: 1\n"})
 	waitReady(t, p, name)
-	a.waitLine(soon, "Response", "renew lease")
+	a.waitLine(soon, renewed...)
 	// There and back takes four seconds, and the rest between two only one.
 	door.SetDelay(2 * time.Second)
-	before := len(a.lines("Response", "renew lease"))
+	before := len(a.lines(renewed...))
 	eventually(t, soon, "a slow renewal", func() error {
-		if len(a.lines("Response", "renew lease")) < before+2 {
+		if len(a.lines(renewed...)) < before+2 {
 			return fmt.Errorf("none yet")
 		}
 		return nil
@@ -87,7 +90,7 @@ func stopsInTheMiddle(t *testing.T, p *plane.Plane, name string, door *proxy.Pro
 	time.Sleep(2500 * time.Millisecond)
 	a.stop()
 	told(t, a, "true")
-	return len(afterStopping(a, "Response", "renew lease", "status=200", `result="ok"`)) > 0
+	return len(afterStopping(a, append(renewed, `status="200 OK"`)...)) > 0
 }
 
 // afterStopping are the lines with the words that follow the word of the end.

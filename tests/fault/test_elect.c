@@ -533,6 +533,22 @@ static void config_validation(void **state)
     end(&all[0]);
 }
 
+static void expect_metrics(const char *master, const char *slow)
+{
+    static const struct km_elect *const electors[] = {&all[0].elect};
+    static struct km_elect_collector collector = {.electors = electors, .count = 1};
+    static char data[16384];
+    struct km_buf text;
+
+    km_elect_collector_register(&collector);
+    km_buf_init(&text, data, sizeof data);
+    assert_int_equal(km_metrics_write(&text), KM_OK);
+    assert_non_null(strstr(data, "# TYPE leader_election_master_status gauge\n"));
+    assert_non_null(strstr(data, master));
+    assert_non_null(strstr(data, "# TYPE leader_election_slowpath_total counter\n"));
+    assert_non_null(strstr(data, slow));
+}
+
 static void fast_path(void **state)
 {
     (void)state;
@@ -540,6 +556,8 @@ static void fast_path(void **state)
     run_try();
     run(4 * SECOND);
     expect(true, "baz", "get create update update");
+    expect_metrics("\nleader_election_master_status{name=\"bar\"} 1\n",
+                   "\nleader_election_slowpath_total{name=\"bar\"} 0\n");
     finish();
     /* The first renewal meets a conflict. */
     begin(1);
@@ -548,6 +566,9 @@ static void fast_path(void **state)
     run_try();
     run(6 * SECOND);
     expect(true, "baz", "get create update update get update update");
+    km_elect_stop(&all[0].elect);
+    expect_metrics("\nleader_election_master_status{name=\"bar\"} 0\n",
+                   "\nleader_election_slowpath_total{name=\"bar\"} 1\n");
     finish();
 }
 

@@ -20,7 +20,7 @@ LOGS = "build/test-logs"
 # Alone and first: everything that others build upon.
 FIRST = ["check-fmt", "kconfig-lint", "boards"]
 # Cheap ones first; each is a target of the Makefile and can be run alone.
-COMPUTING = ["layers", "check-docs", "warnings", "unit", "asan", "threads", "fault", "arm", "conformance", "client", "trace", "hardening", "memplan", "size", "lwip",
+COMPUTING = ["layers", "check-docs", "warnings", "unit", "asan", "threads", "fault", "arm", "conformance", "client", "obs", "trace", "hardening", "memplan", "size", "lwip",
              "valgrind", "reproducible", "fuzz"]
 WAITING = ["cluster-program", "plane", "informer", "elect", "run-test", "e2e", "soak"]
 PARTS = FIRST + COMPUTING + WAITING

@@ -11,15 +11,28 @@
 
 /* ---- a port of its own: the file is a string ---- */
 
-static char file_text[CONFIG_KM_METRICS_TEXT_BYTES + 1];
-static int file_writes, file_result;
+static char file_text[65536];
+static int file_writes, file_pieces, file_result;
 
-int km_port_file_replace(const char *path, const char *data, size_t len)
+int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx)
 {
+    struct km_slice piece;
+    size_t len = 0;
+    int more;
+
     assert_string_equal(path, "/x/kubemote.prom");
     if (file_result < 0)
         return file_result;
-    memcpy(file_text, data, len);
+    file_pieces = 0;
+    do {
+        more = next(ctx, &piece);
+        if (more != KM_AGAIN && more != KM_EOF)
+            return more;
+        assert_true(piece.len < sizeof file_text - len);
+        memcpy(file_text + len, piece.ptr, piece.len);
+        len += piece.len;
+        file_pieces++;
+    } while (more == KM_AGAIN);
     file_text[len] = '\0';
     file_writes++;
     return KM_OK;
@@ -40,7 +53,7 @@ static struct km_pool more_pods = {.name = "pod", .size = 6, .used = 1, .max = 2
 static struct km_counter restarts_pod = {.name = "kubemote_watch_restarts_total{kind=\"Pod\"}",
                                          .value = 5,
                                          .help = "Watches begun again."};
-static struct km_counter requests = {.name = "kubemote_requests_total", .value = UINT64_MAX};
+static struct km_counter requests = {.name = "kubemote_odd_requests_total", .value = UINT64_MAX};
 static struct km_counter restarts_node = {.name = "kubemote_watch_restarts_total{kind=\"Node\"}",
                                           .value = 7};
 static struct km_counter restarts_more = {.name = "kubemote_watch_restarts_total{kind=\"Pod\"}",
@@ -61,7 +74,7 @@ static struct km_gauge info = {.name = "kubemote_build_info{version=\"1.2.3\"}",
 static struct km_gauge temperature = {
     .name = "kubemote_temperature_celsius", .value = value_of, .ctx = &below};
 
-static char text[CONFIG_KM_METRICS_TEXT_BYTES];
+static char text[65536];
 
 static const char *write_all(void)
 {
@@ -93,37 +106,36 @@ static void test_text(void **state)
     km_gauge_register(&info);
     km_gauge_register(&temperature);
     km_gauge_register(&info);
-    assert_string_equal(
-        write_all(),
-        "# HELP kubemote_pool_size Elements of the static pool.\n"
-        "# TYPE kubemote_pool_size gauge\n"
-        "kubemote_pool_size{pool=\"pod\"} 70\n"
-        "kubemote_pool_size{pool=\"a\\\"b\\\\c\\nd\"} 1\n"
-        "# HELP kubemote_pool_used Elements in use.\n"
-        "# TYPE kubemote_pool_used gauge\n"
-        "kubemote_pool_used{pool=\"pod\"} 4\n"
-        "kubemote_pool_used{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_pool_max Most elements ever in use.\n"
-        "# TYPE kubemote_pool_max gauge\n"
-        "kubemote_pool_max{pool=\"pod\"} 11\n"
-        "kubemote_pool_max{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_pool_refused_total Elements refused because the pool was full.\n"
-        "# TYPE kubemote_pool_refused_total counter\n"
-        "kubemote_pool_refused_total{pool=\"pod\"} 5\n"
-        "kubemote_pool_refused_total{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
-        "# HELP kubemote_watch_restarts_total Watches begun again.\n"
-        "# TYPE kubemote_watch_restarts_total counter\n"
-        "kubemote_watch_restarts_total{kind=\"Pod\"} 7\n"
-        "kubemote_watch_restarts_total{kind=\"Node\"} 7\n"
-        "# HELP kubemote_requests_total Count of requests.\n"
-        "# TYPE kubemote_requests_total counter\n"
-        "kubemote_requests_total 18446744073709551615\n"
-        "# HELP kubemote_build_info The version\\\\that runs.\\nNow.\n"
-        "# TYPE kubemote_build_info gauge\n"
-        "kubemote_build_info{version=\"1.2.3\"} 1\n"
-        "# HELP kubemote_temperature_celsius Value of temperature celsius.\n"
-        "# TYPE kubemote_temperature_celsius gauge\n"
-        "kubemote_temperature_celsius -40\n");
+    assert_string_equal(write_all(),
+                        "# HELP kubemote_pool_size Elements of the pool.\n"
+                        "# TYPE kubemote_pool_size gauge\n"
+                        "kubemote_pool_size{pool=\"pod\"} 70\n"
+                        "kubemote_pool_size{pool=\"a\\\"b\\\\c\\nd\"} 1\n"
+                        "# HELP kubemote_pool_used Elements of the pool in use.\n"
+                        "# TYPE kubemote_pool_used gauge\n"
+                        "kubemote_pool_used{pool=\"pod\"} 4\n"
+                        "kubemote_pool_used{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
+                        "# HELP kubemote_pool_max Most elements of the pool ever in use.\n"
+                        "# TYPE kubemote_pool_max gauge\n"
+                        "kubemote_pool_max{pool=\"pod\"} 11\n"
+                        "kubemote_pool_max{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
+                        "# HELP kubemote_pool_refused_total Elements refused by a full pool.\n"
+                        "# TYPE kubemote_pool_refused_total counter\n"
+                        "kubemote_pool_refused_total{pool=\"pod\"} 5\n"
+                        "kubemote_pool_refused_total{pool=\"a\\\"b\\\\c\\nd\"} 0\n"
+                        "# HELP kubemote_watch_restarts_total Watches begun again.\n"
+                        "# TYPE kubemote_watch_restarts_total counter\n"
+                        "kubemote_watch_restarts_total{kind=\"Pod\"} 7\n"
+                        "kubemote_watch_restarts_total{kind=\"Node\"} 7\n"
+                        "# HELP kubemote_odd_requests_total Count of odd requests.\n"
+                        "# TYPE kubemote_odd_requests_total counter\n"
+                        "kubemote_odd_requests_total 18446744073709551615\n"
+                        "# HELP kubemote_build_info The version\\\\that runs.\\nNow.\n"
+                        "# TYPE kubemote_build_info gauge\n"
+                        "kubemote_build_info{version=\"1.2.3\"} 1\n"
+                        "# HELP kubemote_temperature_celsius Value of temperature celsius.\n"
+                        "# TYPE kubemote_temperature_celsius gauge\n"
+                        "kubemote_temperature_celsius -40\n");
 }
 
 /* What promtool looks for, line by line: a head of two lines, then only samples of that family, no
@@ -222,6 +234,23 @@ static void test_file_on_a_timer(void **state)
     km_log_set_sink(NULL);
 }
 
+static void test_file_in_pieces(void **state)
+{
+    static struct km_counter many[300];
+    static char names[300][64];
+    struct km_metrics_file file = {.path = "/x/kubemote.prom"};
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        (void)snprintf(names[i], sizeof names[i], "kubemote_long_name_%u_total", i);
+        many[i].name = names[i];
+        km_counter_register(&many[i]);
+    }
+    assert_int_equal(km_metrics_file_write(&file), KM_OK);
+    assert_true(strlen(file_text) > 2 * CONFIG_KM_METRICS_TEXT_BYTES && file_pieces > 2);
+    assert_string_equal(file_text, write_all());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_form),
         cmocka_unit_test(test_too_small_a_buffer_is_an_error),
         cmocka_unit_test(test_file_on_a_timer),
+        cmocka_unit_test(test_file_in_pieces),
     };
     const char *dump = getenv("KM_METRICS_DUMP");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,6 +312,10 @@ static void test_documentation(void **state)
     assert_int_equal(config.status_update_s, wanted.status_update_s);
     assert_int_equal(config.status_report_s, wanted.status_report_s);
     assert_int_equal(config.log_verbosity, wanted.log_verbosity);
+    assert_string_equal(config.log_format, wanted.log_format);
+    assert_int_equal(config.log_file_bytes, wanted.log_file_bytes);
+    assert_int_equal(config.log_file_count, wanted.log_file_count);
+    assert_string_equal(config.metrics_listen, wanted.metrics_listen);
     assert_memory_equal(&config.reserved, &wanted.reserved, sizeof wanted.reserved);
     assert_true(config.thresholds.memory_available_bytes ==
                 wanted.thresholds.memory_available_bytes);
@@ -330,7 +334,7 @@ static void test_documentation(void **state)
             fail_msg("%s is not explained", row);
         keys++;
     }
-    assert_int_equal(keys, 23);
+    assert_int_equal(keys, 28);
 }
 
 static void test_names(void **state)

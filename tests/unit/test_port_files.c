@@ -86,10 +86,35 @@ static void test_replace_beside_a_link(void **state)
     assert_int_equal(km_port_file_replace("/nonexistent/x", "new", 3), KM_ERR_NOT_FOUND);
 }
 
+static int count_down(void *ctx, struct km_slice *piece)
+{
+    int *left = ctx;
+
+    *piece = km_slice_of("piece ");
+    return *left < 0 ? KM_ERR_TOO_LONG : (*left)-- > 1 ? KM_AGAIN : KM_EOF;
+}
+
+/* A maker that fails leaves the former text. */
+static void test_replace_in_pieces(void **state)
+{
+    char text[64];
+    int left = 3;
+
+    (void)state;
+    assert_int_equal(km_port_file_replace_by(path, count_down, &left), KM_OK);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 18);
+    assert_string_equal(text, "piece piece piece ");
+    left = -1;
+    assert_int_equal(km_port_file_replace_by(path, count_down, &left), KM_ERR_TOO_LONG);
+    assert_int_equal(km_port_file_read(path, text, sizeof text), 18);
+    assert_true(access(other, F_OK) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_pipes),
-                                       cmocka_unit_test(test_replace_beside_a_link)};
+                                       cmocka_unit_test(test_replace_beside_a_link),
+                                       cmocka_unit_test(test_replace_in_pieces)};
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
