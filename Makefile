@@ -37,10 +37,13 @@ MBEDTLS_STAMP := $(DEPS)/stamps/mbedtls-$(SOURCE_SUITE)
 LIBYAML_STAMP := $(DEPS)/stamps/libyaml-$(SOURCE_SUITE)
 JSMN_STAMP := $(DEPS)/stamps/jsmn
 CMOCKA_STAMP := $(DEPS)/stamps/cmocka-header
+YYJSON_STAMP := $(DEPS)/stamps/yyjson-$(SOURCE_SUITE)
 
 # Another mbedTLS 3.6 tree: make MBEDTLS_DIR=/path
 MBEDTLS_DIR ?= $(DEPS)/mbedtls
 LIBYAML_DIR := $(DEPS)/libyaml
+# For `make bench-sieve` alone; another copy: make YYJSON_DIR=/path
+YYJSON_DIR ?= $(DEPS)/yyjson
 LIBYAML_SOURCES := api.c reader.c scanner.c parser.c
 
 .PHONY: deps
@@ -57,6 +60,11 @@ endif
 
 $(LIBYAML_STAMP):
 	@STAMP=$@ $(TOOLS)/deps.sh source $(LIBYAML_DIR) $(SOURCE_SUITE) libyaml '0.2.*'
+
+$(YYJSON_STAMP):
+ifeq ($(YYJSON_DIR),$(DEPS)/yyjson)
+	@STAMP=$@ $(TOOLS)/deps.sh upstream $(YYJSON_DIR) $(SOURCE_SUITE) yyjson '0.1?.*'
+endif
 
 $(JSMN_STAMP):
 	@STAMP=$@ $(TOOLS)/deps.sh header $(DEPS)/include libjsmn-dev /usr/include/jsmn.h
@@ -107,12 +115,15 @@ GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 # Multi-precision arithmetic takes most of a handshake: see docs/DESIGN.md for the measure.
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 
+# Every byte that comes passes here.
+JSON_FAST := agent/json/scan.c agent/json/sieve.c
+
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
 YAML_INCLUDES := -isystem $(LIBYAML_DIR)/include
 source_flags = $(if $(filter port/mbedtls/%,$1),$(MBEDTLS_INCLUDES)) $(if $(filter agent/kube/yaml.c agent/manifest/yaml_json.c,$1),$(YAML_INCLUDES)) \
 	$(if $(filter agent/main.c,$1),-Iagent) \
-	$(if $(filter tests/%,$1),-I. $(MBEDTLS_INCLUDES) $(YAML_INCLUDES))
+	$(if $(filter tests/%,$1),-I. $(MBEDTLS_INCLUDES) $(YAML_INCLUDES)) $(if $(filter tests/bench/sieve/%,$1),-isystem $(YYJSON_DIR)/src)
 
 # --- boards ------------------------------------------------------------------------------------------------------------
 
@@ -138,6 +149,8 @@ define kind_zig
 $1_CC := $(ZIG) cc -target $($1_TARGET)
 $1_AR := $(ZIG) ar
 $1_CFLAGS := $(ZIG_CFLAGS) $($1_EXTRA_CFLAGS)
+# Where a page more does not count.
+$1_FAST := $$(if $$(filter thumb-%,$$($1_TARGET)),,$$(JSON_FAST))
 $1_RUNTIME := $(DEPS)/zig-$(ZIG_VERSION)/$($1_TARGET)
 $1_RUNTIME_STAMP := $(DEPS)/stamps/zig-$(ZIG_VERSION)-$($1_TARGET)
 endef
@@ -202,7 +215,7 @@ build/$1/obj/%.o: %.c build/$1/.flags | build/$1/include/km_config.h build/$1/in
 		$(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 $$<)
-	@$$($1_CC) $$($1_CFLAGS) $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/$1/include \
+	@$$($1_CC) $$($1_CFLAGS) $$(if $$(filter $($1_FAST),$$<),-O2) $(COMMON_CFLAGS) $(WARNINGS) -Iinclude -Ibuild/$1/include \
 		-isystem $(DEPS)/include \
 		$$(call source_flags,$$<) $$(object)
 
@@ -264,6 +277,15 @@ build/$1/queue-bench: $$(call objects,$1,tests/bench/queue/queue.c)
 build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/sieve-bench: $$(call objects,$1,tests/bench/sieve/sieve.c) build/$1/obj/yyjson.o $$(call libs_of,$1,kube net json text base port) \
+		| $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/obj/tests/bench/sieve/sieve.o: | $(YYJSON_STAMP)
+build/$1/obj/yyjson.o: build/$1/.flags | $(YYJSON_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,CC      $1 yyjson.c)
+	@$$($1_CC) $$($1_CFLAGS) -O3 $(COMMON_CFLAGS) -w -c $(YYJSON_DIR)/src/yyjson.c -o $$@
 build/$1/examples/%: build/$1/obj/docs/examples/%.o build/$1/libkubemote.a | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
@@ -463,8 +485,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance trace cluster cluster-program plane e2e elect soak bench run run-test test
-.PHONY: conformance trace informer cluster cluster-program plane e2e soak bench run run-test test
+.PHONY: conformance trace informer cluster cluster-program plane e2e elect soak bench bench-informer run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -529,6 +550,13 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 	@$(TOOLS)/need.sh go
 	@$(build_shipping) $(MAKE) -s -j2 $(SHIPPING:%=build/%/bench/bare) && $(MAKE) -s cluster-program
 	@GO=$(GO) tests/bench/run.sh
+	@$(MAKE) -s bench-informer
+
+bench-informer: ## Figures of the informer alone: events and memory, reads from the cache, the sieve beside yyjson
+	@$(TOOLS)/need.sh go
+	@tests/bench/sieve/run.sh
+	@GO=$(GO) tests/bench/cache/run.sh
+	@GO=$(GO) tests/bench/events/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
