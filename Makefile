@@ -269,7 +269,9 @@ build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
-build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
+build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c)
+build/$1/informer-trace-large: $$(call objects,$1,tests/trace/informer_trace_large.c)
+build/$1/informer-trace build/$1/informer-trace-large: $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
@@ -309,9 +311,10 @@ endef
 
 test_room = $(firstword $(filter $(ROOMS) port,$(word 2,$(subst _, ,$1))))
 support_objects = $(call objects,$1,$(sort $(filter-out tests/$2/test_%.c tests/$2/fuzz_%.c,$(wildcard tests/$2/*.c))))
-# test_conn_… stands on port/sim, as the fault tests do.
+# test_conn_… and fuzz_watch_… stand on port/sim, as the fault tests do.
 unit_libs = $(call support_objects,$1,unit) $(if $(filter test_conn_%,$2),$(call libs_of,$1,net base) \
-	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port)))
+	build/$1/lib/libkm_port_sim.a,$(if $(filter fuzz_watch_%,$2),$(call libs_of,$1,control watch cache queue kube json text net base) \
+	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port))))
 fault_libs = $(call support_objects,$1,fault) $(call libs_of,$1,$(ROOMS)) build/$1/lib/libkm_port_sim.a
 
 agent_sources = agent/main.c $(call room_sources,mem) $(foreach r,$(HOT_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) $(call port_sources,mbedtls)
@@ -498,7 +501,7 @@ trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 ra
 
 informer: cluster-program ## The informer against client-go's: a scripted server with every fault, a real plane under churn
 	@$(TOOLS)/need.sh go
-	@$(MAKE) -s -j2 build/linux/informer-trace && mkdir -p build/trace
+	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/informer-trace-large && mkdir -p build/trace
 	@cd tests/informer && CGO_ENABLED=0 $(GO) build -trimpath -o $(CURDIR)/build/trace/informer-reference ./reference
 	@cd tests/informer && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) CGO_ENABLED=0 $(GO) test -trimpath -v -count=1 -parallel 8 -timeout 15m .
 
@@ -556,6 +559,7 @@ bench-informer: ## Figures of the informer alone: events and memory, reads from 
 	@$(TOOLS)/need.sh go
 	@tests/bench/sieve/run.sh
 	@GO=$(GO) tests/bench/cache/run.sh
+	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/bench/bare
 	@GO=$(GO) tests/bench/events/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)

@@ -38,6 +38,8 @@ uint16_t json_child_of_key(const struct km_schema *schema, uint16_t node, struct
         /* Most children are ruled out by their first character. */
         if (by_first && at->segment[0] != key.ptr[0] && at->segment[0] != '~')
             continue;
+        if (at->plain && at->segment_len == key.len && memcmp(at->segment, key.ptr, key.len) == 0)
+            return child;
         if (json_segment_is(at->segment, at->segment_len, key))
             return child;
     }
@@ -125,6 +127,8 @@ static int take_child(struct km_schema *schema, uint16_t parent, const char *seg
         return err;
     schema->nodes[*id].segment = segment;
     schema->nodes[*id].segment_len = (uint16_t)len;
+    schema->nodes[*id].plain =
+        segment != NULL && memchr(segment, '~', len) == NULL && memchr(segment, '\\', len) == NULL;
     while (segment != NULL && *link != 0)
         link = &schema->nodes[*link].next;
     schema->nodes[*id].next = *link;
