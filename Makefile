@@ -37,10 +37,13 @@ MBEDTLS_STAMP := $(DEPS)/stamps/mbedtls-$(SOURCE_SUITE)
 LIBYAML_STAMP := $(DEPS)/stamps/libyaml-$(SOURCE_SUITE)
 JSMN_STAMP := $(DEPS)/stamps/jsmn
 CMOCKA_STAMP := $(DEPS)/stamps/cmocka-header
+YYJSON_STAMP := $(DEPS)/stamps/yyjson-$(SOURCE_SUITE)
 
 # Another mbedTLS 3.6 tree: make MBEDTLS_DIR=/path
 MBEDTLS_DIR ?= $(DEPS)/mbedtls
 LIBYAML_DIR := $(DEPS)/libyaml
+# For `make bench-sieve` alone; another copy: make YYJSON_DIR=/path
+YYJSON_DIR ?= $(DEPS)/yyjson
 LIBYAML_SOURCES := api.c reader.c scanner.c parser.c
 
 .PHONY: deps
@@ -57,6 +60,11 @@ endif
 
 $(LIBYAML_STAMP):
 	@STAMP=$@ $(TOOLS)/deps.sh source $(LIBYAML_DIR) $(SOURCE_SUITE) libyaml '0.2.*'
+
+$(YYJSON_STAMP):
+ifeq ($(YYJSON_DIR),$(DEPS)/yyjson)
+	@STAMP=$@ $(TOOLS)/deps.sh upstream $(YYJSON_DIR) $(SOURCE_SUITE) yyjson '0.1?.*'
+endif
 
 $(JSMN_STAMP):
 	@STAMP=$@ $(TOOLS)/deps.sh header $(DEPS)/include libjsmn-dev /usr/include/jsmn.h
@@ -110,14 +118,17 @@ GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 # What sees every byte that comes in: it keeps -Os where a board asks for smaller code (BOARD_SMALL).
 HOT_FILES := scan.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
-small_flags = $(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL))
+small_flags = $(if $(filter $($1_FAST),$2),-O2,$(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL)))
+
+# Every byte that comes passes here.
+JSON_FAST := agent/json/scan.c agent/json/sieve.c
 
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
 YAML_INCLUDES := -isystem $(LIBYAML_DIR)/include
 source_flags = $(if $(filter port/mbedtls/%,$1),$(MBEDTLS_INCLUDES)) $(if $(filter agent/kube/yaml.c agent/manifest/yaml_json.c,$1),$(YAML_INCLUDES)) \
 	$(if $(filter agent/main.c,$1),-Iagent) \
-	$(if $(filter tests/%,$1),-I. $(MBEDTLS_INCLUDES) $(YAML_INCLUDES))
+	$(if $(filter tests/%,$1),-I. $(MBEDTLS_INCLUDES) $(YAML_INCLUDES)) $(if $(filter tests/bench/sieve/%,$1),-isystem $(YYJSON_DIR)/src)
 
 # --- boards ------------------------------------------------------------------------------------------------------------
 
@@ -145,6 +156,8 @@ define kind_zig
 $1_CC := $(ZIG) cc -target $($1_TARGET)
 $1_AR := $(ZIG) ar
 $1_CFLAGS := $(ZIG_CFLAGS) $($1_EXTRA_CFLAGS)
+# Where a page more does not count.
+$1_FAST := $$(if $$(filter thumb-%,$$($1_TARGET)),,$$(JSON_FAST))
 $1_RUNTIME := $(DEPS)/zig-$(ZIG_VERSION)/$($1_TARGET)
 $1_RUNTIME_STAMP := $(DEPS)/stamps/zig-$(ZIG_VERSION)-$($1_TARGET)
 endef
@@ -264,7 +277,9 @@ build/$1/kubemote-check: $$(call objects,$1,$$(sort $$(wildcard tests/check/*.c)
 build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
-build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c) $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
+build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c)
+build/$1/informer-trace-large: $$(call objects,$1,tests/trace/informer_trace_large.c)
+build/$1/informer-trace build/$1/informer-trace-large: $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/queue-trace: $$(call objects,$1,tests/trace/queue_trace.c)
@@ -275,6 +290,15 @@ build/$1/obs-serve: $$(call objects,$1,tests/obs/serve.c) $$(call libs_of,$1,met
 build/$1/cache-bench: $$(call objects,$1,tests/bench/cache/cache.c) $$(call libs_of,$1,cache base) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/sieve-bench: $$(call objects,$1,tests/bench/sieve/sieve.c) build/$1/obj/yyjson.o $$(call libs_of,$1,kube net json text base port) \
+		| $$($1_RUNTIME_STAMP)
+	$$(call say,LINK    $$@)
+	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
+build/$1/obj/tests/bench/sieve/sieve.o: | $(YYJSON_STAMP)
+build/$1/obj/yyjson.o: build/$1/.flags | $(YYJSON_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,CC      $1 yyjson.c)
+	@$$($1_CC) $$($1_CFLAGS) -O3 $(COMMON_CFLAGS) -w -c $(YYJSON_DIR)/src/yyjson.c -o $$@
 build/$1/examples/%: build/$1/obj/docs/examples/%.o build/$1/libkubemote.a | $$($1_RUNTIME_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,LINK    $$@)
@@ -299,9 +323,10 @@ endef
 
 test_room = $(firstword $(filter $(ROOMS) port,$(word 2,$(subst _, ,$1))))
 support_objects = $(call objects,$1,$(sort $(filter-out tests/$2/test_%.c tests/$2/fuzz_%.c,$(wildcard tests/$2/*.c))))
-# test_conn_… stands on port/sim, as the fault tests do.
+# test_conn_… and fuzz_watch_… stand on port/sim, as the fault tests do.
 unit_libs = $(call support_objects,$1,unit) $(if $(filter test_conn_%,$2),$(call libs_of,$1,net base) \
-	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port)))
+	build/$1/lib/libkm_port_sim.a,$(if $(filter fuzz_watch_%,$2),$(call libs_of,$1,control watch cache queue kube json text net base) \
+	build/$1/lib/libkm_port_sim.a,$(call libs_of,$1,$(or $(closure_$(call test_room,$2)),$(ROOMS) port))))
 fault_libs = $(call support_objects,$1,fault) $(call libs_of,$1,$(ROOMS)) build/$1/lib/libkm_port_sim.a
 
 agent_sources = agent/main.c $(call room_sources,mem) $(foreach r,$(HOT_ROOMS),$(call room_sources,$r)) $(call port_sources,posix) $(call port_sources,mbedtls)
@@ -486,7 +511,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance client obs trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli run run-test test
+.PHONY: conformance client obs trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli bench-informer run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig request klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -509,7 +534,7 @@ trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 ra
 
 informer: cluster-program ## The informer against client-go's: a scripted server with every fault, a real plane under churn
 	@$(TOOLS)/need.sh go
-	@$(MAKE) -s -j2 build/linux/informer-trace && mkdir -p build/trace
+	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/informer-trace-large && mkdir -p build/trace
 	@cd tests/informer && CGO_ENABLED=0 $(GO) build -trimpath -o $(CURDIR)/build/trace/informer-reference ./reference
 	@cd tests/informer && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) CGO_ENABLED=0 $(GO) test -trimpath -v -count=1 -parallel 8 -timeout 15m .
 
@@ -563,6 +588,7 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 	@GO=$(GO) tests/bench/run.sh
 	@GO=$(GO) tests/bench/queue/run.sh
 	@$(MAKE) -s bench-cli
+	@$(MAKE) -s bench-informer
 
 bench-queue: ## The work queue's operations per second beside client-go's
 	@$(TOOLS)/need.sh go
@@ -579,6 +605,13 @@ bench-cli: ## Long lists: the command line beside kubectl, time and memory (BENC
 	@$(MAKE) -s -j2 BOARD=linux-cli all && $(MAKE) -s cluster-program && mkdir -p build/bench
 	@cd tests/bench && $(GO) build -buildvcs=false -o $(CURDIR)/build/bench/bench-cli ./cli
 	@build/bench/bench-cli -root . $(if $(BENCH_PLANE),-plane) $(if $(filter-out 0,$(BENCH_QUICK)),-runs 2)
+
+bench-informer: ## Figures of the informer alone: events and memory, reads from the cache, the sieve beside yyjson
+	@$(TOOLS)/need.sh go
+	@tests/bench/sieve/run.sh
+	@GO=$(GO) tests/bench/cache/run.sh
+	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/bench/bare
+	@GO=$(GO) tests/bench/events/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build

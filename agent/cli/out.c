@@ -89,7 +89,7 @@ void progress(const char *format, ...)
     if (!cli.env->terminal)
         return;
     va_start(args, format);
-    (void)vsnprintf(line, sizeof line, format, args);
+    (void)km_format_list(line, sizeof line, format, args);
     va_end(args);
     err_printf("\r\033[K%s", line);
     progress_shown = true;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "json_priv.h"
+#include "plain.h"
 
 enum state {
     AT_START,         /* many: a value, or nothing more */
@@ -59,34 +60,6 @@ static bool is_hex(unsigned char c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-#define EACH_BYTE(c) (~(uintptr_t)0 / 255u * (c))
-
-/* The first byte that is not a plain character of a string. A word at a time: a byte's high bit comes up in `hit` when it is
-   below 0x20, above 0x7f, a quote or a backslash (or, harmless, when a lower byte's did). */
-static const unsigned char *skip_plain(const unsigned char *p, const unsigned char *end)
-{
-    uintptr_t word, quote, slash, hit;
-
-    while ((size_t)(end - p) >= sizeof word) {
-        memcpy(&word, p, sizeof word);
-        quote = word ^ EACH_BYTE('"');
-        slash = word ^ EACH_BYTE('\\');
-        hit = ((word - EACH_BYTE(0x20)) & ~word) | ((quote - EACH_BYTE(1)) & ~quote) |
-              ((slash - EACH_BYTE(1)) & ~slash) | word;
-        if ((hit & EACH_BYTE(0x80)) != 0)
-            break;
-        p += sizeof word;
-    }
-    while (p < end && is_plain(*p))
-        p++;
-    return p;
-}
-
 static const unsigned char *skip_space(const unsigned char *p, const unsigned char *end)
 {
     while (p < end && is_space(*p))
@@ -120,26 +93,33 @@ static bool begin_utf8(struct km_json_scan *scan, unsigned char c)
     return true;
 }
 
+static void set_object(struct km_json_scan *scan, unsigned level, bool object)
+{
+    uint32_t bit = 1u << (level % 32);
+
+    if (object)
+        scan->is_object[level / 32] |= bit;
+    else
+        scan->is_object[level / 32] &= ~bit;
+}
+
+static bool is_object_at(const struct km_json_scan *scan, unsigned level)
+{
+    return (scan->is_object[level / 32] >> (level % 32) & 1u) != 0;
+}
+
 static bool open_container(struct km_json_scan *scan, bool object)
 {
-    uint32_t bit = 1u << (scan->depth % 32);
-
     if (scan->depth >= CONFIG_KM_JSON_DEPTH)
         return false;
-    if (object)
-        scan->is_object[scan->depth / 32] |= bit;
-    else
-        scan->is_object[scan->depth / 32] &= ~bit;
-    scan->depth++;
+    set_object(scan, scan->depth++, object);
     scan->state = object ? AT_FIRST_KEY : AT_FIRST_ELEMENT;
     return true;
 }
 
 static bool in_object(const struct km_json_scan *scan)
 {
-    uint16_t top = (uint16_t)(scan->depth - 1);
-
-    return scan->depth > 0 && (scan->is_object[top / 32] >> (top % 32) & 1u) != 0;
+    return scan->depth > 0 && is_object_at(scan, scan->depth - 1u);
 }
 
 /* The value's first byte, after white space. */
@@ -214,6 +194,178 @@ static uint8_t number_next(uint8_t state, unsigned char c)
     }
 }
 
+/* ---- passing over ---- */
+
+static inline bool is_short_escape(unsigned char c)
+{
+    return c == '"' || c == '\\' || c == '/' || c == 'b' || c == 'f' || c == 'n' || c == 'r' ||
+           c == 't';
+}
+
+/* Moves *at, the first of a string's characters, behind its closing quote; false: to what is left to the machine, or to end. */
+static inline bool pass_string(struct json_plain *seen, const unsigned char **at,
+                               const unsigned char *end)
+{
+    const unsigned char *p = *at;
+
+    for (;;) {
+        p = json_plain_end_near(seen, p, end);
+        if (p == end || (*p != '"' && *p != '\\'))
+            break;
+        if (*p == '"') {
+            *at = p + 1;
+            return true;
+        }
+        if (end - p < 2 || !is_short_escape(p[1]))
+            break;
+        p += 2;
+    }
+    *at = p;
+    return false;
+}
+
+/* Behind the literal or whole number at p; p itself when it is neither, or may go on behind end. */
+static inline const unsigned char *scalar_end(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *q = p;
+
+    if (end - p < 6)
+        return p;
+    if (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)
+        return p + 4;
+    if (memcmp(p, "false", 5) == 0)
+        return p + 5;
+    if (*q == '-')
+        q++;
+    if (*q == '0')
+        q++;
+    else if (is_digit(*q))
+        q = skip_digits(q, end);
+    else
+        return p;
+    return q < end && (*q == ',' || *q == '}' || *q == ']') ? q : p;
+}
+
+/*
+ * The machine's work while `quiet`, for what nearly all text consists of: no white space, short escapes, whole numbers. It
+ * goes on as long as it meets nothing else and leaves the scanner as the machine would; all else is left to the machine,
+ * every error among it. What is expected next is the place in this function: a variable for it costs a third of the speed.
+ */
+__attribute__((noinline)) static enum json_event pass_over(struct km_json_scan *scan,
+                                                           const unsigned char **at,
+                                                           const unsigned char *end)
+{
+    const unsigned char *p = *at, *next;
+    unsigned depth = scan->depth, last = scan->quiet_depth == UINT16_MAX ? 0 : scan->quiet_depth;
+    bool object = in_object(scan);
+    struct json_plain seen = {.base = (uintptr_t)p - 64};
+    uint8_t state = scan->state;
+
+    if (state == AT_VALUE)
+        goto value;
+    if (state == AT_COMMA)
+        goto comma;
+    if (state == AT_COLON)
+        goto colon;
+    if (state != AT_KEY || *p != '"')
+        return JSON_NONE;
+key:
+    p++;
+    if (!pass_string(&seen, &p, end)) {
+        scan->is_key = true;
+        state = IN_STRING;
+        goto out;
+    }
+colon:
+    state = AT_COLON;
+    if (p == end || *p != ':')
+        goto out;
+    p++;
+value:
+    state = AT_VALUE;
+element:
+    if (p == end)
+        goto out;
+    if (*p == '"') {
+        p++;
+        if (!pass_string(&seen, &p, end)) {
+            scan->is_key = false;
+            state = IN_STRING;
+            goto out;
+        }
+    } else if (*p == '{' || *p == '[') {
+        if (depth >= CONFIG_KM_JSON_DEPTH)
+            goto out;
+        object = *p++ == '{';
+        set_object(scan, depth++, object);
+        state = object ? AT_FIRST_KEY : AT_FIRST_ELEMENT;
+        if (p == end)
+            goto out;
+        if (*p == (object ? '}' : ']'))
+            goto close;
+        if (!object)
+            goto element;
+        if (*p == '"')
+            goto key;
+        goto out;
+    } else {
+        next = scalar_end(p, end);
+        if (next == p)
+            goto out;
+        p = next;
+    }
+behind:
+    if (depth <= last) {
+        scan->depth = (uint16_t)depth;
+        *at = p;
+        return end_value(scan);
+    }
+comma:
+    state = AT_COMMA;
+    if (p == end)
+        goto out;
+    if (*p == ',') {
+        p++;
+        if (!object)
+            goto value;
+        state = AT_KEY;
+        if (p < end && *p == '"')
+            goto key;
+        goto out;
+    }
+    if (*p != (object ? '}' : ']'))
+        goto out;
+close:
+    p++;
+    object = --depth > 0 && is_object_at(scan, depth - 1);
+    goto behind;
+out:
+    scan->depth = (uint16_t)depth;
+    scan->state = state;
+    *at = p;
+    return JSON_NONE;
+}
+
+/* A further member's name, when the whole of it is there and nothing unusual in it: as the machine would read it. */
+static bool next_key(struct km_json_scan *scan, const char **at, const unsigned char *end,
+                     struct km_slice *text)
+{
+    const unsigned char *start = (const unsigned char *)*at, *p;
+
+    if (scan->state != AT_COMMA || end - start < 3 || start[0] != ',' || start[1] != '"' ||
+        !in_object(scan))
+        return false;
+    p = json_plain_end(start + 2, end);
+    if (p == end || *p != '"')
+        return false;
+    *text = (struct km_slice){*at + 2, (size_t)(p - start) - 2};
+    *at += text->len + 3;
+    scan->offset += text->len + 3;
+    scan->is_key = true;
+    scan->state = AT_COLON;
+    return true;
+}
+
 enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const char *end_,
                               struct km_slice *text)
 {
@@ -222,9 +374,16 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
     enum json_event event = JSON_NONE;
     uint8_t next;
 
+    if (!scan->quiet && next_key(scan, at, end, text))
+        return JSON_KEY;
     if (!scan->quiet && scan->state >= IN_STRING && scan->state <= IN_UTF8)
         from = p;
     while (p < end && event == JSON_NONE) {
+        if (scan->quiet) {
+            event = pass_over(scan, &p, end);
+            if (p == end || event != JSON_NONE)
+                break;
+        }
         switch (scan->state) {
         case AT_START:
         case AT_VALUE:
@@ -299,7 +458,7 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
                 event = fail(scan, "text behind the value");
             break;
         case IN_STRING:
-            p = skip_plain(p, end);
+            p = json_plain_end(p, end);
             if (p == end)
                 break;
             if (*p == '"') {

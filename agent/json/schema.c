@@ -28,16 +28,18 @@ uint16_t json_child_of_key(const struct km_schema *schema, uint16_t node, struct
                            bool any)
 {
     uint16_t child = schema->nodes[node].first_child;
-    bool plain = memchr(key.ptr, '\\', key.len) == NULL;
+    bool by_first = key.len > 0 && key.ptr[0] != '\\';
 
     for (; child != 0; child = schema->nodes[child].next) {
         const struct km_schema_node *at = &schema->nodes[child];
 
-        /* A pointer's escapes only make it longer than the name, so most children are ruled out by their length. */
-        if (at->segment == NULL || (plain && at->segment_len < key.len))
+        if (at->segment == NULL)
             continue;
-        if (plain && key.len > 0 && at->segment[0] != key.ptr[0] && at->segment[0] != '~')
+        /* Most children are ruled out by their first character. */
+        if (by_first && at->segment[0] != key.ptr[0] && at->segment[0] != '~')
             continue;
+        if (at->plain && at->segment_len == key.len && memcmp(at->segment, key.ptr, key.len) == 0)
+            return child;
         if (json_segment_is(at->segment, at->segment_len, key))
             return child;
     }
@@ -125,6 +127,8 @@ static int take_child(struct km_schema *schema, uint16_t parent, const char *seg
         return err;
     schema->nodes[*id].segment = segment;
     schema->nodes[*id].segment_len = (uint16_t)len;
+    schema->nodes[*id].plain =
+        segment != NULL && memchr(segment, '~', len) == NULL && memchr(segment, '\\', len) == NULL;
     while (segment != NULL && *link != 0)
         link = &schema->nodes[*link].next;
     schema->nodes[*id].next = *link;

@@ -199,6 +199,22 @@ static void skip_value(struct km_sieve *s, uint16_t depth)
     json_scan_skip(&s->scan, depth);
 }
 
+/* A name that nobody wants, whole and not in the window, stays out of it; not where it would not fit, as then it would have
+   to overflow it. */
+static bool pass_key(struct km_sieve *s, struct km_slice key)
+{
+    struct km_sieve_level *level = top_level(s);
+
+    if (s->in_key || (level->flags & LEVEL_ANY) != 0 || key.len > CONFIG_KM_JSON_KEY_BYTES ||
+        s->window_size - s->window_len < key.len + 2)
+        return false;
+    if (json_child_of_key(s->schema, level->node, key, false) != 0)
+        return false;
+    s->cut = false;
+    skip_value(s, s->scan.depth);
+    return true;
+}
+
 /* The name stands in the window, and stays there when somebody wants the member. */
 static void take_key(struct km_sieve *s)
 {
@@ -461,6 +477,8 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
 
         before = at;
         event = json_scan_run(&s->scan, &at, end, &text);
+        if (event == JSON_KEY && pass_key(s, text))
+            continue;
         if (s->mode == COPYING)
             copy(s, (struct km_slice){before, (size_t)(at - before)});
         else if (text.len > 0)

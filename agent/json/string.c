@@ -182,9 +182,9 @@ bool json_segment_is(const char *segment, size_t len, struct km_slice key)
     struct json_chars chars = {.at = key.ptr, .end = key.ptr + key.len};
     const char *end = segment + len;
 
-    if (len == key.len && memcmp(segment, key.ptr, len) == 0 && memchr(segment, '~', len) == NULL &&
-        memchr(segment, '\\', len) == NULL)
-        return true;
+    /* Without escapes the bytes decide. */
+    if (memchr(segment, '~', len) == NULL && memchr(key.ptr, '\\', key.len) == NULL)
+        return len == key.len && memcmp(segment, key.ptr, len) == 0;
     for (json_chars_next(&chars); chars.len > 0; json_chars_next(&chars)) {
         if (chars.nul)
             return false;

@@ -80,7 +80,7 @@ static void put_cause(struct km_status *status, const char *reason, const char *
     struct km_cause *cause = &status->causes[status->causes_count++];
 
     (void)km_slice_copy(km_slice_of(reason), cause->reason, sizeof cause->reason);
-    (void)snprintf(cause->message, sizeof cause->message, "%.100s", message);
+    (void)km_format(cause->message, sizeof cause->message, "%.100s", message);
 }
 
 void watch_internal_error(struct km_status *status, const char *why)
@@ -88,7 +88,7 @@ void watch_internal_error(struct km_status *status, const char *why)
     memset(status, 0, sizeof *status);
     (void)km_slice_copy(km_slice_of("Failure"), status->status, sizeof status->status);
     (void)km_slice_copy(km_slice_of("InternalError"), status->reason, sizeof status->reason);
-    (void)snprintf(status->message, sizeof status->message, "%.200s", why);
+    (void)km_format(status->message, sizeof status->message, "%.200s", why);
     status->code = 500;
 }
 
@@ -98,7 +98,7 @@ static void tell_unreadable(struct km_watch *w, const char *why)
     const struct km_watch_event event = {.type = KM_WATCH_ERROR, .status = status};
     char text[256];
 
-    (void)snprintf(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
+    (void)km_format(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
                    why);
     watch_internal_error(status, text);
     put_cause(status, "UnexpectedServerResponse", text);

@@ -127,6 +127,7 @@ struct km_schema_node {
         base; /* what the field's offset counts from: 0 = the record, else the element at that depth */
     uint8_t types; /* bit 1 << type for each field that ends here */
     bool numbered; /* has children that name an array's element by its place */
+    bool plain;    /* the segment is the name byte for byte */
 };
 
 struct km_schema {

@@ -4,8 +4,10 @@
  * on each, reads and discards. What the agent needs beyond this is its own.
  *
  *   bare --server IPV4:PORT --ca FILE --cert FILE --key FILE --node-name NAME --report FILE
+ *   bare --server IPV4:PORT --ca FILE --path PATH --report FILE
  *
- * The three files are DER. SIGUSR1 writes the report.
+ * The files are DER. With a path it opens one connection, without a certificate, and asks for that. SIGUSR1 writes the
+ * report.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,11 +28,11 @@
 
 #define LINKS 3
 
-enum flag { SERVER, CA, CERT, KEY, NODE, REPORT, FLAGS };
+enum flag { SERVER, CA, REPORT, CERT, KEY, NODE, PATH, FLAGS };
 
 static const char *const flag_names[FLAGS] = {
-    [SERVER] = "--server", [CA] = "--ca",          [CERT] = "--cert",
-    [KEY] = "--key",       [NODE] = "--node-name", [REPORT] = "--report",
+    [SERVER] = "--server",  [CA] = "--ca",         [CERT] = "--cert", [KEY] = "--key",
+    [NODE] = "--node-name", [REPORT] = "--report", [PATH] = "--path",
 };
 static const char *flags[FLAGS];
 
@@ -40,6 +42,7 @@ struct link {
 };
 
 static struct link links[LINKS];
+static int link_count;
 static mbedtls_ssl_config config;
 static mbedtls_x509_crt authority, certificate;
 static mbedtls_pk_context key;
@@ -65,10 +68,11 @@ static void parse_flags(int argc, char **argv)
                 flags[f] = argv[i + 1];
         }
     }
-    for (int f = 0; f < FLAGS; f++) {
-        if (flags[f] == NULL)
+    for (int f = 0; f < PATH; f++) {
+        if (flags[f] == NULL && (f <= REPORT || flags[PATH] == NULL))
             die(flag_names[f], 0);
     }
+    link_count = flags[PATH] == NULL ? LINKS : 1;
 }
 
 static size_t read_file(enum flag flag, unsigned char *out, size_t size)
@@ -88,11 +92,11 @@ static void load_credentials(void)
     size_t len = read_file(CA, der, sizeof der);
     int err = mbedtls_x509_crt_parse_der(&authority, der, len);
 
-    if (err == 0) {
+    if (err == 0 && flags[CERT] != NULL) {
         len = read_file(CERT, der, sizeof der);
         err = mbedtls_x509_crt_parse_der(&certificate, der, len);
     }
-    if (err == 0) {
+    if (err == 0 && flags[KEY] != NULL) {
         len = read_file(KEY, der, sizeof der);
         err = mbedtls_pk_parse_key(&key, der, len, NULL, 0, mbedtls_psa_get_random,
                                    MBEDTLS_PSA_RANDOM_STATE);
@@ -106,7 +110,7 @@ static void configure(void)
     int err = mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT,
                                           MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
 
-    if (err == 0)
+    if (err == 0 && flags[CERT] != NULL)
         err = mbedtls_ssl_conf_own_cert(&config, &certificate, &key);
     if (err != 0)
         die("configuration", err);
@@ -178,7 +182,8 @@ static void ask(struct link *link, int which)
     int len = snprintf(request, sizeof request,
                        "GET /api/v1/%s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bare\r\n"
                        "Accept: application/json\r\n\r\n",
-                       paths[which & 1], flags[NODE], flags[SERVER]);
+                       flags[PATH] != NULL ? flags[PATH] : paths[which & 1],
+                       flags[PATH] != NULL ? "" : flags[NODE], flags[SERVER]);
 
     if (len < 0 || (size_t)len >= sizeof request ||
         mbedtls_ssl_write(&link->tls, (const unsigned char *)request, (size_t)len) != len)
@@ -221,17 +226,17 @@ static void read_for_ever(void)
 {
     struct pollfd polls[LINKS];
 
-    for (int i = 0; i < LINKS; i++) {
+    for (int i = 0; i < link_count; i++) {
         fcntl(links[i].fd, F_SETFL, O_NONBLOCK);
         discard(&links[i]);
         polls[i] = (struct pollfd){.fd = links[i].fd, .events = POLLIN};
     }
     for (;;) {
-        int ready = poll(polls, LINKS, -1);
+        int ready = poll(polls, (nfds_t)link_count, -1);
 
         if (report_asked)
             write_report();
-        for (int i = 0; ready > 0 && i < LINKS; i++) {
+        for (int i = 0; ready > 0 && i < link_count; i++) {
             if (polls[i].revents != 0)
                 discard(&links[i]);
         }
@@ -252,7 +257,7 @@ int main(int argc, char **argv)
     mbedtls_pk_init(&key);
     load_credentials();
     configure();
-    for (int i = 0; i < LINKS; i++) {
+    for (int i = 0; i < link_count; i++) {
         open_link(&links[i]);
         ask(&links[i], i);
     }

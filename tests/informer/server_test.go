@@ -3,8 +3,11 @@
 package informer
 
 import (
+	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +36,22 @@ type widget struct {
 
 func (w widget) key() string { return w.namespace + "/" + w.name }
 
+// whole is an object but for what makes it one of many.
+type whole map[string]any
+
+func (o whole) with(w widget) map[string]any {
+	metadata := maps.Clone(o["metadata"].(map[string]any))
+	metadata["namespace"], metadata["name"] = w.namespace, w.name
+	metadata["uid"], metadata["resourceVersion"] = fmt.Sprintf("uid-%s-%d", w.name, w.born), strconv.Itoa(w.rv)
+	object := maps.Clone(o)
+	object["metadata"] = metadata
+	return object
+}
+
 func (w widget) json() map[string]any {
+	if o, ok := w.body.(whole); ok {
+		return o.with(w)
+	}
 	return map[string]any{
 		"status": w.body, "apiVersion": "example.io/v1", "kind": "Widget",
 		"metadata": map[string]any{"namespace": w.namespace, "name": w.name, "uid": fmt.Sprintf("uid-%s-%d", w.name, w.born),
@@ -125,17 +143,20 @@ type server struct {
 	beforeBookmark [][]byte
 	cutList        int // cut so many streaming lists before their bookmark
 
-	body any // of every object
+	body any    // of every object
+	path string // of the collection
+
+	newLinks bool // a connection carries one answer
 
 	address string
-	tls     bool
+	secure  bool
 	http    *httptest.Server
 }
 
 func newServer(t *testing.T) *server { return newServerWith(t, false) }
 
-func newServerWith(t *testing.T, tls bool) *server {
-	s := &server{t: t, tls: tls, objects: map[string]widget{}, rv: 100, pageSize: 500}
+func newServerWith(t *testing.T, secure bool) *server {
+	s := &server{t: t, secure: secure, objects: map[string]widget{}, rv: 100, pageSize: 500, path: "/apis/example.io/v1/widgets"}
 	s.changed = sync.NewCond(&s.mu)
 	s.listen("127.0.0.1:0")
 	t.Cleanup(s.close)
@@ -153,7 +174,8 @@ func (s *server) listen(address string) {
 	}
 	s.address = listener.Addr().String()
 	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s}}
-	if s.tls {
+	if s.secure {
+		s.http.TLS = &tls.Config{Certificates: []tls.Certificate{serverCertificate(s.t)}}
 		s.http.StartTLS()
 	} else {
 		s.http.Start()
@@ -396,7 +418,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kind = "watch"
 	}
 	st := s.scriptedAnswer(kind)
-	if r.URL.Path != "/apis/example.io/v1/widgets" {
+	if r.URL.Path != s.path {
 		st = status(404, metav1.StatusReasonNotFound)
 	}
 	if st != nil {
@@ -504,11 +526,19 @@ func (s *server) initialEvents(this *stream) {
 		this.chunks = append(this.chunks, chunk{data: data})
 	}
 	s.beforeBookmark = nil
-	this.chunks = append(this.chunks, chunk{data: bookmark(s.rv, true)})
+	end := bookmark(s.rv, true)
+	if o, ok := s.body.(whole); ok {
+		end = bytes.ReplaceAll(end, []byte(`"apiVersion":"example.io/v1","kind":"Widget"`),
+			fmt.Appendf(nil, `"apiVersion":%q,"kind":%q`, o["apiVersion"], o["kind"]))
+	}
+	this.chunks = append(this.chunks, chunk{data: end})
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, this *stream) {
 	w.Header().Set("Content-Type", "application/json")
+	if s.newLinks {
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(200)
 	w.(http.Flusher).Flush()
 	stop := context(r, s)

@@ -3,6 +3,7 @@
 # Fetches what the build needs and Debian's own packages do not give: called by the Makefile, once per stamp file.
 #   deps.sh venv DIR PACKAGE==VERSION...   a Python venv with pinned tools, and DIR/../bin wrappers
 #   deps.sh source DIR SUITE NAME GLOB     Debian's source package NAME (upstream version must match GLOB), unpacked and patched in DIR
+#   deps.sh upstream DIR SUITE NAME GLOB   the same without Debian's own part: the upstream source as it is
 #   deps.sh header DIR PACKAGE PATH        one header out of a Debian package, into DIR
 #   deps.sh runtime DIR ZIG TARGET         zig's C library for TARGET, in DIR
 # Nothing here names a host: mirrors come from the machine's own apt configuration, and apt checks every signature
@@ -93,6 +94,30 @@ do_source() {
     tar -x -m -C "$dir.new" -f "$(ls "$work"/files/*.debian.tar.*)"
     (cd "$dir.new" && apply_debian_patches)
     printf '%s\n' "$version" >"$dir.new/DEBIAN_VERSION"
+    rm -rf "$work"
+    mv "$dir.new" "$dir"
+    say "$name $version"
+}
+
+do_upstream() {
+    dir=$1 suite=$2 name=$3 glob=$4
+    work=$dir.apt
+    rm -rf "$work" "$dir"
+    mkdir -p "$work/files"
+    private_apt_open "$work" deb-src "$suite"
+    say "upstream source of $name from Debian $suite"
+    private_apt "$work" update >"$work/log" 2>&1 || fail "apt-get update: $(tail -3 "$work/log")"
+    (cd "$work/files" && private_apt "../" --download-only --tar-only --only-source source "$name" >../log 2>&1) ||
+        fail "apt-get source $name: $(tail -3 "$work/log")"
+    tarball=$(ls "$work"/files/*.orig.tar.?z*)
+    version=${tarball##*/"$name"_}
+    version=${version%.orig.tar.*}
+    case $version in
+    $glob) ;;
+    *) fail "$name is $version in $suite, wanted $glob" ;;
+    esac
+    mkdir -p "$dir.new"
+    tar -x -m --strip-components=1 -C "$dir.new" -f "$tarball"
     rm -rf "$work"
     mv "$dir.new" "$dir"
     say "$name $version"

@@ -3,12 +3,13 @@
  * An informer on any resource that says what its handler is told, one JSON line for each call:
  *
  *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
- *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--retry VERSION]
- *                  [-v N]
+ *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--metrics FILE]
+ *                  [--retry VERSION] [-v N]
  *
  * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
- * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list. --retry runs a retry watcher from
- * behind that resourceVersion instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up.
+ * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list, --metrics rewrites a file of
+ * metrics with each print of the contents, before it. --retry runs a retry watcher from behind that resourceVersion
+ * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,9 +19,12 @@
 #include "kubemote/km_informer.h"
 #include "kubemote/km_json_table.h"
 #include "kubemote/km_log_sink.h"
+#include "kubemote/km_metrics.h"
 #include "kubemote/km_saved.h"
 
+#ifndef SLOTS
 #define SLOTS 2000
+#endif
 #define LABELS_SIZE 384
 #define TRIM_MS 30000
 #define KEPT_INTERVAL_MS 100
@@ -36,7 +40,7 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
 
 static struct options {
-    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *retry;
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry;
     int64_t resync_ms;
     int verbosity;
     bool metadata, quiet;
@@ -93,8 +97,7 @@ static void end_line(void)
 {
     km_json_close(&writer);
     km_buf_putc(&out, '\n');
-    if (!options.quiet)
-        (void)km_port_write(1, out.data, out.len);
+    (void)km_port_write(1, out.data, out.len);
 }
 
 static void on_add(void *ctx, uint16_t slot, const void *now, bool initial)
@@ -230,6 +233,8 @@ static const struct km_index *the_index(void)
 
 static void print_contents(void)
 {
+    if (options.metrics != NULL)
+        (void)km_metrics_file_write(&(struct km_metrics_file){.path = options.metrics});
     km_buf_init(&contents, text, sizeof text);
     put_contents();
     if (the_index() != NULL)
@@ -268,6 +273,7 @@ static bool take_flag(const char *flag, const char *value)
                  {"-l", &options.selector},
                  {"--index", &options.index},
                  {"--save", &options.save},
+                 {"--metrics", &options.metrics},
                  {"--retry", &options.retry}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -345,11 +351,13 @@ static int set_up_informer(struct km_fault *fault)
                                  the_index() == &by_namespace ? &by_namespace : &by_label);
     if (err != KM_OK)
         return err;
-    handler = (struct km_handler){.on_add = on_add,
-                                  .on_update = on_update,
-                                  .on_delete = on_delete,
-                                  .on_synced = on_synced,
-                                  .resync_ms = options.resync_ms};
+    handler = (struct km_handler){.resync_ms = options.resync_ms};
+    if (!options.quiet) {
+        handler.on_add = on_add;
+        handler.on_update = on_update;
+        handler.on_delete = on_delete;
+        handler.on_synced = on_synced;
+    }
     return km_shared_add(&items, &handler);
 }
 
@@ -481,7 +489,7 @@ int main(int argc, char **argv)
         say(2, "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
                "NAMESPACE] "
                "[-l SELECTOR] [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] "
-               "[--save FILE] [--retry VERSION] [-v N]\n");
+               "[--save FILE] [--metrics FILE] [--retry VERSION] [-v N]\n");
         return 2;
     }
     if (set_up(&fault) != KM_OK)

@@ -197,6 +197,8 @@ static void check(const char *text, size_t len)
         fail_msg("verdict %d on %.*s", err, (int)len, text);
     if (scan(text, len, 1, &bytewise) != err || whole != bytewise)
         fail_msg("byte by byte otherwise: %.*s", (int)len, text);
+    if (len > 80 && (scan(text, len, 71, &bytewise) != err || whole != bytewise))
+        fail_msg("in pieces otherwise: %.*s", (int)len, text);
 }
 
 /* All sequences of up to `max` parts, between `before` and `after`. */
@@ -305,6 +307,117 @@ static void test_long_strings(void **state)
     }
 }
 
+/* ---- longer texts, for the parts that look at many bytes at once ---- */
+
+static struct km_rng rng;
+static char doc[2048];
+static size_t doc_len;
+
+static uint32_t below(uint32_t n)
+{
+    return km_rng_u32(&rng) % n;
+}
+
+static void add(const char *text)
+{
+    size_t len = strlen(text);
+
+    if (doc_len + len < sizeof doc)
+        memcpy(doc + doc_len, text, len);
+    doc_len += len;
+}
+
+static void add_string(void)
+{
+    static const char *const pieces[] = {"a",
+                                         "name",
+                                         "kubernetes.io/",
+                                         "x7k2p",
+                                         "\\\"",
+                                         "\\\\",
+                                         "\\n",
+                                         "\\u00e9",
+                                         "ä",
+                                         " ",
+                                         "{}[],:",
+                                         "01",
+                                         "application/json; charset"};
+
+    add("\"");
+    for (uint32_t n = below(9); n > 0; n--)
+        add(pieces[below(below(2) == 0 ? 4 : 13)]);
+    add("\"");
+}
+
+static void add_value(unsigned depth)
+{
+    static const char *const scalars[] = {"0",   "-1",   "184467", "1.5",
+                                          "1e3", "true", "false",  "null"};
+    uint32_t kind = below(depth > 5 ? 5 : 8);
+
+    if (kind < 3) {
+        add_string();
+    } else if (kind < 5) {
+        add(scalars[below(8)]);
+    } else {
+        bool object = kind != 5;
+
+        add(object ? "{" : "[");
+        for (uint32_t n = below(5); n > 0; n--) {
+            if (object) {
+                add_string();
+                add(":");
+            }
+            add(below(30) == 0 ? " " : "");
+            add_value(depth + 1);
+            add(n > 1 ? "," : "");
+        }
+        add(object ? "}" : "]");
+    }
+}
+
+static void make_document(void)
+{
+    do {
+        doc_len = 0;
+        add("{\"a\":[");
+        add_value(0);
+        add(",");
+        add_value(0);
+        add("]}");
+    } while (doc_len >= sizeof doc);
+}
+
+/* Whole ones, and ones with a byte changed, gone or added. */
+static void test_documents(void **state)
+{
+    static const char odd[] = "\"\\{}[]:,0-. tfn\x01\x7f\x80\xc3";
+
+    (void)state;
+    km_rng_seed(&rng, 7);
+    for (int i = 0; i < 3000; i++) {
+        size_t at;
+
+        make_document();
+        check(doc, doc_len);
+        at = below((uint32_t)doc_len);
+        switch (below(3)) {
+        case 0:
+            doc[at] = odd[below(sizeof odd - 1)];
+            break;
+        case 1:
+            memmove(doc + at, doc + at + 1, doc_len - at - 1);
+            doc_len--;
+            break;
+        default:
+            memmove(doc + at + 1, doc + at, doc_len - at - 1);
+            doc[at] = odd[below(sizeof odd - 1)];
+        }
+        check(doc, doc_len);
+        check(doc, at);
+    }
+}
+
 static void test_depth(void **state)
 {
     char text[2 * CONFIG_KM_JSON_DEPTH + 2];
@@ -317,6 +430,9 @@ static void test_depth(void **state)
     memset(text, '[', CONFIG_KM_JSON_DEPTH + 1);
     assert_int_equal(scan(text, sizeof text, 7, &offset), KM_ERR_DEPTH);
     assert_int_equal(offset, CONFIG_KM_JSON_DEPTH);
+    assert_int_equal(scan(text, sizeof text, sizeof text, &offset), KM_ERR_DEPTH);
+    assert_int_equal(offset, CONFIG_KM_JSON_DEPTH);
+    check(text, CONFIG_KM_JSON_DEPTH);
 }
 
 static int scan_many(const char *text)
@@ -367,7 +483,7 @@ int main(void)
         cmocka_unit_test(test_literals),  cmocka_unit_test(test_strings),
         cmocka_unit_test(test_utf8),      cmocka_unit_test(test_long_strings),
         cmocka_unit_test(test_depth),     cmocka_unit_test(test_many),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_documents),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
+	corev1 "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -34,6 +36,7 @@ var (
 	index      = flag.String("index", "", "namespace or label:NAME")
 	resync     = flag.Int("resync", 0, "milliseconds, 0 for none")
 	quiet      = flag.Bool("quiet", false, "print no calls")
+	typed      = flag.Bool("typed", false, "Go's own types, for v1/pods alone")
 )
 
 // line keeps the order of members.
@@ -59,7 +62,7 @@ func say(v any) {
 }
 
 func version(obj any) *string {
-	rv := obj.(*unstructured.Unstructured).GetResourceVersion()
+	rv := obj.(metav1.Object).GetResourceVersion()
 	return &rv
 }
 
@@ -112,7 +115,7 @@ func indexers() cache.Indexers {
 	}
 	label := strings.TrimPrefix(*index, "label:")
 	return cache.Indexers{indexName: func(obj any) ([]string, error) {
-		value, ok := obj.(*unstructured.Unstructured).GetLabels()[label]
+		value, ok := obj.(metav1.Object).GetLabels()[label]
 		if !ok {
 			return nil, nil
 		}
@@ -139,18 +142,32 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+func newInformer(config *rest.Config) (cache.SharedIndexInformer, error) {
+	tweak := func(o *metav1.ListOptions) { o.LabelSelector = *selector }
+	if *typed {
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		return corev1.NewFilteredPodInformer(client, *namespace, 0, indexers(), tweak), nil
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return dynamicinformer.NewFilteredDynamicInformer(client, gvr(), *namespace, 0, indexers(), tweak).Informer(), nil
+}
+
 func start(stop chan struct{}) cache.Indexer {
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		fail(err)
 	}
 	config.QPS = -1
-	client, err := dynamic.NewForConfig(config)
+	informer, err := newInformer(config)
 	if err != nil {
 		fail(err)
 	}
-	informer := dynamicinformer.NewFilteredDynamicInformer(client, gvr(), *namespace, 0, indexers(),
-		func(o *metav1.ListOptions) { o.LabelSelector = *selector }).Informer()
 	registration, err := informer.AddEventHandlerWithResyncPeriod(handler(), time.Duration(*resync)*time.Millisecond)
 	if err != nil {
 		fail(err)

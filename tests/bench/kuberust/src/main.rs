@@ -51,12 +51,18 @@ struct Options {
     kubeconfig: String,
     node: String,
     report: String,
+    /// Only a cache of all pods: no node, no lease.
+    pods_only: bool,
 }
 
 fn options() -> Result<Options, Fault> {
     let mut options = Options::default();
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
+        if flag == "--pods-only" {
+            options.pods_only = true;
+            continue;
+        }
         let value = args.next().ok_or("a flag without its value")?;
         match flag.as_str() {
             "--kubeconfig" => options.kubeconfig = value,
@@ -171,13 +177,12 @@ async fn keep_status(nodes: Api<Node>, name: &str) {
     }
 }
 
-async fn keep_cache<K>(api: Api<K>, selector: String)
+async fn keep_cache<K>(api: Api<K>, config: watcher::Config)
 where
     K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {
     let (_reader, writer) = reflector::store();
-    let config = watcher::Config::default().fields(&selector).streaming_lists();
-    let mut events = reflector(writer, watcher(api, config)).default_backoff().applied_objects().boxed_local();
+    let mut events = reflector(writer, watcher(api, config.streaming_lists())).default_backoff().applied_objects().boxed_local();
     while events.next().await.is_some() {}
 }
 
@@ -199,6 +204,10 @@ async fn main() -> Result<(), Fault> {
     let kubeconfig = Kubeconfig::read_from(&options.kubeconfig)?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = Client::try_from(config)?;
+    if options.pods_only {
+        keep_cache(Api::<Pod>::all(client), watcher::Config::default()).await;
+        return Ok(());
+    }
     let nodes: Api<Node> = Api::all(client.clone());
     let pods: Api<Pod> = Api::all(client.clone());
     let leases: Api<Lease> = Api::namespaced(client, LEASE_NAMESPACE);
@@ -206,8 +215,8 @@ async fn main() -> Result<(), Fault> {
     let uid = register(&nodes, name).await?;
     eprintln!("ready after {} ms", began.elapsed()?.as_millis());
     let (_, _, _, _, told) = futures::join!(
-        keep_cache(nodes.clone(), format!("metadata.name={name}")),
-        keep_cache(pods, format!("spec.nodeName={name}")),
+        keep_cache(nodes.clone(), watcher::Config::default().fields(&format!("metadata.name={name}"))),
+        keep_cache(pods, watcher::Config::default().fields(&format!("spec.nodeName={name}"))),
         keep_lease(leases, name, &uid),
         keep_status(nodes, name),
         report(&options.report),
