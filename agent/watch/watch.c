@@ -99,7 +99,7 @@ static void tell_unreadable(struct km_watch *w, const char *why)
     char text[256];
 
     (void)km_format(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
-                   why);
+                    why);
     watch_internal_error(status, text);
     put_cause(status, "UnexpectedServerResponse", text);
     put_cause(status, "ClientWatchDecoding", text);
