@@ -22,7 +22,7 @@ import (
 // time, process, place, quoted message, pairs. A value with line breaks stands
 // between < and >, each of its lines behind a tab.
 // One that is too long ends anywhere, and says so.
-var klogLine = regexp.MustCompile(klogHead + klogPairs + `$|` + klogHead + klogPairs + `( [^[:cntrl:]]*(\n\t[^[:cntrl:]]*)*)? \[truncated \d+ chars\]$`)
+var klogLine = regexp.MustCompile(klogHead + klogPairs + `$|` + klogHead + klogPairs + `( [^[:cntrl:]]*(\n\t[^[:cntrl:]]*)*\n?)? \[truncated \d+ chars\]$`)
 
 const (
 	klogHead  = `^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [a-z_]+\.c:\d+\] ` + klogQuoted
