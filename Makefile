@@ -522,9 +522,11 @@ client: build/linux/kubemote-check ## The client beside client-go's: typed objec
 
 obs: $(foreach b,linux linux-asan,build/$b/obs-serve build/$b/kubemote) ## Metrics and logs beside Prometheus' parsers and client-go; hostile scrapers
 	@$(TOOLS)/need.sh go
-	@cd tests/obs && for board in linux linux-asan; do \
-		KM_CORPORA=$(abspath $(CORPORA)) KM_AGENT=$(CURDIR)/build/$$board/kubemote \
-		KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve $(GO) test -v -count=1 ./... || exit 1; done
+	@mkdir -p build/obs && cd tests/obs && $(GO) test -c -o $(CURDIR)/build/obs/obs-test . && cd $(CURDIR)/build/obs && rm -f failed && \
+	for board in linux linux-asan; do \
+		KM_CORPORA=$(abspath $(CORPORA)) KM_AGENT=$(CURDIR)/build/$$board/kubemote KM_OBS_SERVE=$(CURDIR)/build/$$board/obs-serve \
+			./obs-test -test.v >$$board.log 2>&1 || touch failed & \
+	done; wait; cat linux.log linux-asan.log; test ! -e failed
 
 trace: build/linux/queue-trace ## The work queue against client-go's: 100,000 random operation strings (STRINGS=, SEED=)
 	@$(TOOLS)/need.sh go

@@ -74,7 +74,7 @@ int km_socket_listen(int *fd, struct km_addr *addr);
 /* The same on a socket of the file system, for owner and group alone. What is left of an earlier one goes away; KM_ERR_ARG: the
    path is too long, or something else than a socket is there. */
 int km_socket_listen_path(int *fd, const char *path);
-/* The next who waits, non-blocking. KM_OK, KM_AGAIN, KM_ERR_IO (also without descriptors: then wait before you try again). */
+/* The next who waits, non-blocking, with little room for what it does not read. KM_OK, KM_AGAIN, KM_ERR_IO (also without descriptors: then wait before you try again). */
 int km_socket_accept(int listening, int *fd);
 
 /* ---- names ---- */

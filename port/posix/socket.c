@@ -2,6 +2,7 @@
 #include "sockets_priv.h"
 
 /* A dead peer is noticed after 15 s + 3 x 10 s without an answer: lwIP has no TCP_USER_TIMEOUT. */
+#define ACCEPTED_SEND_BYTES 16384
 #define KEEP_IDLE_S 15
 #define KEEP_INTERVAL_S 10
 #define KEEP_COUNT 3
@@ -135,6 +136,8 @@ int km_socket_accept(int listening, int *fd)
         return KM_ERR_IO;
     }
     set_option(made, IPPROTO_TCP, TCP_NODELAY, 1);
+    /* Else one that does not read makes the kernel keep megabytes for it. */
+    set_option(made, SOL_SOCKET, SO_SNDBUF, ACCEPTED_SEND_BYTES);
     *fd = made;
     return KM_OK;
 }

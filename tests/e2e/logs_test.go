@@ -21,8 +21,13 @@ import (
 // klogLine is a line as klog's own text format writes it: severity, date,
 // time, process, place, quoted message, pairs. A value with line breaks stands
 // between < and >, each of its lines behind a tab.
-var klogLine = regexp.MustCompile(`^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [a-z_]+\.c:\d+\] ` + klogQuoted +
-	`( [A-Za-z]\w*=(` + klogQuoted + `|-?\d+|true|false|<nil>|<\n(\t.*\n)* >))*( \[truncated \d+ chars\])?$`)
+// One that is too long ends anywhere, and says so.
+var klogLine = regexp.MustCompile(klogHead + klogPairs + `$|` + klogHead + klogPairs + `( [^[:cntrl:]]*(\n\t[^[:cntrl:]]*)*\n?)? \[truncated \d+ chars\]$`)
+
+const (
+	klogHead  = `^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [a-z_]+\.c:\d+\] ` + klogQuoted
+	klogPairs = `( [A-Za-z]\w*=(` + klogQuoted + `|-?\d+|true|false|<nil>|<\n(\t.*\n)* >))*`
+)
 
 const klogQuoted = `"(\\.|[^"\\[:cntrl:]])*"`
 
