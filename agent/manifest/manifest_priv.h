@@ -32,4 +32,12 @@ void json_put_string(struct km_buf *buf, struct km_slice text);
 /* The length of the JSON value at the start of a text that we wrote. */
 size_t json_value_len(struct km_slice text);
 
+/* The double nearest to a decimal number ([-+] digits, a point, an exponent), infinite when it is too large. Exact, as
+   strtod, without libc's floating point. */
+double decimal_read(const char *text);
+/* The fewest digits by which `value`, or the float that it is, can be told from its neighbours: d.ddd times 10 to the power
+   of *exponent. Returns how many; the sign of `value` does not count. */
+#define DECIMAL_DIGITS 18
+size_t decimal_shortest(double value, bool single, char digits[DECIMAL_DIGITS], long *exponent);
+
 #endif

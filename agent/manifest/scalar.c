@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <float.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "manifest_priv.h"
@@ -148,33 +147,16 @@ static bool is_float(struct km_slice text)
     return count > 0 && at + count == text.len;
 }
 
-/* The fewest digits that a value can be told by, as D.DDDe+DD. */
-static void shortest(double value, bool single, char out[40])
-{
-    for (int places = 0; places <= 17; places++) {
-        (void)snprintf(out, 40, "%.*e", places, value);
-        bool found = single ? strtof(out, NULL) == (float)value : strtod(out, NULL) == value;
-        if (found)
-            return;
-    }
-}
-
 /* As Go's strconv writes the shortest form: with an exponent of at least two digits outside 10^low to 10^high, without
    one inside. JSON takes the zero out of e-09. */
 static void put_float(struct km_buf *buf, double value, bool single, long low, long high)
 {
-    char text[40], digits[24];
-    size_t count = 0;
-    const char *at = text;
+    char digits[DECIMAL_DIGITS];
+    long exponent;
+    size_t count = decimal_shortest(value, single, digits, &exponent);
 
-    shortest(value, single, text);
-    if (*at == '-')
-        km_buf_putc(buf, *at++);
-    for (; *at != 'e' && *at != '\0' && count < sizeof digits; at++) {
-        if (*at != '.')
-            digits[count++] = *at;
-    }
-    long exponent = *at == 'e' ? strtol(at + 1, NULL, 10) : 0;
+    if (signbit(value))
+        km_buf_putc(buf, '-');
     if (value != 0 && (exponent < low || exponent >= high)) {
         km_buf_putc(buf, digits[0]);
         km_buf_puts(buf, count > 1 ? "." : "");
@@ -198,7 +180,7 @@ static bool read_float(struct km_slice text, struct km_buf *out)
 
     if (!is_float(text) || km_slice_copy(text, copy, sizeof copy) != KM_OK)
         return false;
-    double value = strtod(copy, NULL);
+    double value = decimal_read(copy);
     if (value > DBL_MAX || value < -DBL_MAX)
         return false;
     put_float(out, value, false, -6, 21);
@@ -210,7 +192,7 @@ void scalar_float_key(const char *number, char out[SCALAR_NUMBER_SIZE])
     struct km_buf buf;
 
     km_buf_init(&buf, out, SCALAR_NUMBER_SIZE);
-    double value = (double)(float)strtod(number, NULL);
+    double value = (double)(float)decimal_read(number);
     if (value > (double)FLT_MAX || value < -(double)FLT_MAX)
         km_buf_puts(&buf, value < 0 ? "-.inf" : ".inf");
     else
