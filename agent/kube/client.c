@@ -182,6 +182,7 @@ int kube_on_body(void *ctx, struct km_slice bytes)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
+    KM_V(8, "Response Body", KM_SL("body", bytes));
     if (is_success(r))
         return feed(r, bytes);
     if (lane->client->error_text != NULL && lane->is_text)
@@ -240,8 +241,9 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     km_fault_clear(&lane->fault);
     if (err < 0)
         (void)km_fault_set(&lane->fault, err, "%s", words(lane, err, fault));
-    KM_V(6, "Response", KM_S("request", r->what), KM_S("target", r->target),
-         KM_U("status", r->http_status), KM_S("result", km_strerror(err)),
+    KM_V(6, "Response", KM_S("request", r->what), KM_S("verb", km_http_method_name(r->method)),
+         KM_S("target", r->target), KM_U("status", r->http_status),
+         KM_S("result", km_strerror(err)),
          KM_I("milliseconds", client->loop->now_ms - r->started_ms));
     bool mute = r->stream && err == KM_OK && !lane->body_came; /* says nothing about the server */
     if ((err == KM_OK && !mute) || err == KM_ERR_STATUS)

@@ -92,6 +92,19 @@ void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst)
 
 /* ---- sending ---- */
 
+/* The levels are kubectl's: 7 for what is sent, 8 for bodies. A line of the log bounds what is seen of them. */
+static void trace(const struct km_request *r)
+{
+    const struct km_http_request *sent = &r->exchange.request;
+    bool has_body = sent->content_type != NULL;
+    KM_V(7, "Request", KM_S("verb", km_http_method_name(r->method)), KM_S("target", r->target),
+         KM_S("accept", sent->accept), KM_S("contentType", has_body ? sent->content_type : ""),
+         KM_S("userAgent", sent->user_agent),
+         KM_S("authorization", sent->bearer.len > 0 ? "Bearer <masked>" : ""));
+    if (has_body)
+        KM_V(8, "Request Body", KM_SL("body", sent->body));
+}
+
 void kube_start_next(struct km_lane *lane)
 {
     if (lane->waiting == NULL || lane->active != NULL)
@@ -108,6 +121,7 @@ void kube_start_next(struct km_lane *lane)
     r->started_ms = lane->client->loop->now_ms;
     lane->client->requests.value++;
     fill_exchange(lane, r);
+    trace(r);
     int err = km_conn_start(&lane->conn, &r->exchange, r->started_ms);
     if (err == KM_OK)
         return;
