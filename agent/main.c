@@ -117,7 +117,7 @@ static int64_t wall_seconds(void *ctx)
 
 static void measure(const struct km_request *r, enum km_measure what, int64_t value)
 {
-    const char *verb = km_method_name(r->method);
+    const char *verb = km_http_method_name(r->method);
     if (what == KM_MEASURE_ANSWER)
         km_rest_metrics_answer(verb, r->http_status, value, r->body.len);
     else if (what == KM_MEASURE_BODY)

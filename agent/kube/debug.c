@@ -8,16 +8,6 @@
 #define URL_BYTES 640
 #define VERSION_BYTES 9 /* "HTTP/1.1 " */
 
-const char *km_method_name(enum km_http_method method)
-{
-    static const char names[][8] = {
-        [KM_GET] = "GET", [KM_HEAD] = "HEAD",   [KM_POST] = "POST",
-        [KM_PUT] = "PUT", [KM_PATCH] = "PATCH", [KM_DELETE] = "DELETE",
-    };
-
-    return names[method];
-}
-
 /* Cut when it is longer than any line of the log. */
 static const char *url_of(const struct km_client *client, const struct km_request *r,
                           char out[URL_BYTES])
@@ -104,7 +94,7 @@ static void log_body(const char *what, struct km_slice body)
 
 void kube_debug_request(const struct km_client *client, const struct km_request *r)
 {
-    const char *verb = km_method_name(r->method);
+    const char *verb = km_http_method_name(r->method);
     bool curl = km_log_enabled(9);
     char url[URL_BYTES];
     struct km_buf out;
@@ -158,7 +148,7 @@ void kube_debug_answer(const struct km_client *client, const struct km_request *
     if (!km_log_enabled(6))
         return;
     if (alone || km_log_enabled(9)) {
-        pairs[count++] = KM_S("verb", km_method_name(r->method));
+        pairs[count++] = KM_S("verb", km_http_method_name(r->method));
         pairs[count++] = KM_S("url", url_of(client, r, url));
     }
     pairs[count++] = KM_SL("status", status_of(head));

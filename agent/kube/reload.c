@@ -149,21 +149,26 @@ static void wipe(char *data, size_t len)
         *p++ = 0;
 }
 
-void kube_reload(struct km_client *client, bool connected)
+/* Not inlined: what every request asks is small and stays in memory, the rest does not. */
+__attribute__((noinline)) static void look(struct km_client *client)
 {
     struct km_kubeconfig *config = client->config;
     struct km_tls_creds creds;
-    int64_t now_ms = client->loop->now_ms;
-    bool due = now_ms >= client->creds_next_ms ||
-               (!connected && now_ms - client->creds_checked_ms >= RECHECK_MS);
-    if (!due || !is_watched(config))
-        return;
-    client->creds_checked_ms = now_ms;
-    client->creds_next_ms = now_ms + CHECK_MS;
+    client->creds_checked_ms = client->loop->now_ms;
+    client->creds_next_ms = client->loop->now_ms + CHECK_MS;
     int err = read_files(config, &creds);
     if (err == KM_OK)
         use(client, &creds);
     else
         note_failure(client, km_strerror(err));
     wipe(config->store + config->store_len, sizeof config->store - config->store_len);
+}
+
+void kube_reload(struct km_client *client, bool connected)
+{
+    int64_t now_ms = client->loop->now_ms;
+    bool due = now_ms >= client->creds_next_ms ||
+               (!connected && now_ms - client->creds_checked_ms >= RECHECK_MS);
+    if (due && is_watched(client->config))
+        look(client);
 }

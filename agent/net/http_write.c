@@ -8,6 +8,11 @@ static const char *const methods[] = {
     [KM_PUT] = "PUT", [KM_PATCH] = "PATCH", [KM_DELETE] = "DELETE",
 };
 
+const char *km_http_method_name(enum km_http_method method)
+{
+    return methods[method];
+}
+
 /* Printable ASCII, blanks only between other bytes and only when allowed. */
 static bool is_clean(struct km_slice text, bool blanks)
 {

@@ -66,6 +66,7 @@ int km_http_header(const struct km_http_parser *p, const char *name, struct km_s
 /* ---- request writer ---- */
 
 enum km_http_method { KM_GET, KM_HEAD, KM_POST, KM_PUT, KM_PATCH, KM_DELETE };
+const char *km_http_method_name(enum km_http_method method); /* "GET" */
 
 struct km_http_request {
     enum km_http_method method;

@@ -226,8 +226,6 @@ enum km_measure {
     KM_MEASURE_RETRY /* it will be sent again */
 };
 typedef void (*km_measure_fn)(const struct km_request *r, enum km_measure what, int64_t value);
-/* "GET", ... */
-const char *km_method_name(enum km_http_method method);
 /* Of all clients of the process; NULL: nothing is told. */
 void km_client_measure(km_measure_fn fn);
 /* Adds a connection. KM_ERR_FULL. */

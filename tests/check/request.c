@@ -209,14 +209,9 @@ static void begin(struct km_json_writer *w)
 
 static int print_request(void)
 {
-    static const char *const methods[] = {[KM_GET] = "GET",
-                                          [KM_POST] = "POST",
-                                          [KM_PUT] = "PUT",
-                                          [KM_PATCH] = "PATCH",
-                                          [KM_DELETE] = "DELETE"};
     struct km_json_writer w;
     begin(&w);
-    km_json_kv_str(&w, "method", methods[request.method]);
+    km_json_kv_str(&w, "method", km_http_method_name(request.method));
     km_json_kv_str(&w, "target", request.target);
     km_json_kv_str(&w, "accept", request.accept != NULL ? request.accept : KM_TYPE_JSON);
     if (request.content_type != NULL && request.body.len > 0)
