@@ -185,7 +185,7 @@ func prepareCluster(t *testing.T, client dynamic.Interface) {
 // TestPlane compares the final contents after random changes, cut links and a
 // restart of the API server.
 func TestPlane(t *testing.T) {
-	p := plane.StartT(t, plane.Options{NoControllerManager: true})
+	p := plane.StartT(t, plane.Options{NoControllerManager: true, APIServerArgs: []string{"--etcd-compaction-interval=2s"}})
 	client, err := dynamic.NewForConfig(p.AdminConfig())
 	if err != nil {
 		t.Fatal(err)

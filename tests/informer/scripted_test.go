@@ -58,7 +58,24 @@ func boundaryScripts() []script {
 			s.del("e")
 		}})
 	}
-	return result
+	for at := range steps {
+		result = append(result, script{name: fmt.Sprintf("cut inside event %d", at), broken: true, run: func(s *server) {
+			for i, step := range steps {
+				if i == at {
+					s.inside([]string{"ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"}[i], []string{"d", "a", "b", "b", "d"}[i], cutOff)
+				}
+				step(s)
+			}
+		}})
+	}
+	return append(result,
+		script{name: "cut inside a bookmark", broken: true, run: func(s *server) { s.put("a"); s.inside("BOOKMARK", "", cutOff); s.put("b") }},
+		script{name: "cut inside an ERROR", broken: true, run: func(s *server) { s.put("a"); s.inside("ERROR", "", cutOff); s.put("b") }},
+		script{name: "ended in order inside an event", broken: true, run: func(s *server) {
+			s.put("a")
+			s.inside("MODIFIED", "a", endWell)
+			s.put("a")
+		}})
 }
 
 func errorScripts() []script {
@@ -240,6 +257,39 @@ func streamScripts() []script {
 			s.end(endWell)
 			s.put("b")
 		}},
+		{name: "storm of 429", broken: true, run: func(s *server) {
+			s.put("a")
+			s.storm(tooManyRequests(), 4)
+			s.put("b")
+		}},
+		{name: "storm of 503", broken: true, run: func(s *server) {
+			s.put("a")
+			s.storm(status(503, metav1.StatusReasonServiceUnavailable), 3)
+			s.put("b")
+		}},
+		{name: "the program stands still for 3 s", run: func(s *server) {
+			s.put("a")
+			s.standStill(3*time.Second, func() {
+				s.put("a")
+				s.del("b")
+				s.put("new")
+			})
+			s.put("b")
+		}},
+		{name: "the program stands still while its stream ends", run: func(s *server) {
+			s.put("a")
+			s.mu.Lock()
+			opened := s.opened
+			s.mu.Unlock()
+			s.standStill(3*time.Second, func() {
+				s.put("a")
+				s.mu.Lock()
+				s.leave(endWell)
+				s.mu.Unlock()
+			})
+			s.waitOpened(opened)
+			s.put("b")
+		}},
 		{name: "server restart", broken: true, run: func(s *server) {
 			s.put("a")
 			s.restart(1500 * time.Millisecond)
@@ -326,6 +376,7 @@ func play(t *testing.T, program string, sc script) outcome {
 	tr := startTrace(t, program, writeKubeconfig(t, s.address), "--resource", resourceName, "--index", "label:app")
 	s.next()
 	tr.synced()
+	s.client = tr.command.Process
 	sc.run(s)
 	s.put(sentinel)
 	tr.sees("default/" + sentinel)

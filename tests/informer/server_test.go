@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,6 +150,8 @@ type server struct {
 
 	newLinks bool // a connection carries one answer
 
+	client *os.Process
+
 	address string
 	secure  bool
 	http    *httptest.Server
@@ -268,6 +272,49 @@ func (s *server) putInside(name string, share float64) {
 	s.mu.Unlock()
 	s.waitOpened(opened)
 	s.put(name)
+}
+
+// inside sends half of an event that never comes, ends the stream, and waits for
+// the next one.
+func (s *server) inside(kind, name string, how ending) {
+	s.mu.Lock()
+	var data []byte
+	switch kind {
+	case "BOOKMARK":
+		data = bookmark(s.rv, false)
+	case "ERROR":
+		data = frame(kind, status(410, metav1.StatusReasonExpired))
+	default:
+		data = frame(kind, widget{namespace: "default", name: name, rv: s.rv + 1}.json())
+	}
+	opened := s.opened
+	s.emit(data[:len(data)/2])
+	s.leave(how)
+	s.mu.Unlock()
+	s.waitOpened(opened)
+}
+
+// storm cuts the link and answers so many requests with the same refusal.
+func (s *server) storm(refusal *metav1.Status, times int) {
+	s.mu.Lock()
+	for range times {
+		s.answers = append(s.answers, answer{status: refusal})
+	}
+	s.mu.Unlock()
+	s.end(cutOff)
+}
+
+// standStill stops the program for a time, as the sleep of a machine does: its
+// clock leaps.
+func (s *server) standStill(pause time.Duration, change func()) {
+	if err := s.client.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	change()
+	time.Sleep(pause)
+	if err := s.client.Signal(syscall.SIGCONT); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // emit sends to the open watch.
