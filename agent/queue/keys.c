@@ -9,6 +9,7 @@
 
 /* An add is hardly more than these: calls between them took half of its time. */
 #define HOT static inline __attribute__((always_inline))
+#define COLD static __attribute__((noinline))
 
 /* What a slot is. One that is not used keeps its text in the table until another key takes it: the same
    key is found again without being copied. */
@@ -53,7 +54,7 @@ HOT uint32_t find_in(const struct km_keyqueue *kq, uint32_t bucket, struct km_sl
     return link;
 }
 
-static uint32_t search(const struct km_keyqueue *kq, struct km_slice key)
+COLD uint32_t search(const struct km_keyqueue *kq, struct km_slice key)
 {
     return find_in(kq, bucket_of(kq, key), key);
 }
@@ -82,17 +83,31 @@ static void list(struct km_keyqueue *kq, uint32_t slot)
     kq->slots[slot].mark |= LISTED;
 }
 
-HOT void settle(struct km_keyqueue *kq, uint32_t slot)
+/* Of a slot in use that is not busy. */
+COLD void give_back(struct km_keyqueue *kq, uint32_t slot)
 {
     uint8_t mark = kq->slots[slot].mark;
 
-    if ((mark & USED) == 0 || queue_busy(kq->queue, (uint16_t)slot) ||
-        ((mark & FAILED) != 0 && km_queue_requeues(kq->queue, (uint16_t)slot) > 0))
+    if ((mark & FAILED) != 0 && km_queue_requeues(kq->queue, (uint16_t)slot) > 0)
         return;
     kq->slots[slot].mark = mark & LISTED;
     kq->pool.used--;
     if ((mark & LISTED) == 0)
         list(kq, slot);
+}
+
+HOT void settle(struct km_keyqueue *kq, uint32_t slot)
+{
+    uint8_t mark = kq->slots[slot].mark;
+
+    if ((mark & USED) == 0 || queue_busy(kq->queue, (uint16_t)slot))
+        return;
+    if (mark != (USED | LISTED)) {
+        give_back(kq, slot);
+        return;
+    }
+    kq->slots[slot].mark = LISTED;
+    kq->pool.used--;
 }
 
 /* One key that has failures and nothing else starts over. */
@@ -162,26 +177,35 @@ static uint32_t put_key(struct km_keyqueue *kq, struct km_slice key, uint32_t bu
     return link;
 }
 
-HOT int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
+HOT void use(struct km_keyqueue *kq, uint32_t slot)
 {
-    uint32_t link, bucket;
+    if ((kq->slots[slot].mark & USED) != 0)
+        return;
+    kq->slots[slot].mark |= USED;
+    if (++kq->pool.used > kq->pool.max)
+        kq->pool.max = kq->pool.used;
+}
+
+/* Number + 1, or NONE. */
+HOT uint32_t find_key(const struct km_keyqueue *kq, struct km_slice key)
+{
+    return key.len - 1u < kq->key_size ? find_in(kq, bucket_of(kq, key), key) : NONE;
+}
+
+static int slot_for(struct km_keyqueue *kq, struct km_slice key, uint16_t *slot)
+{
+    uint32_t link = find_key(kq, key);
 
     if (key.len == 0)
         return KM_ERR_ARG;
     if (key.len > kq->key_size)
         return KM_ERR_TOO_LONG;
-    bucket = bucket_of(kq, key);
-    link = find_in(kq, bucket, key);
     if (link == NONE)
-        link = put_key(kq, key, bucket);
+        link = put_key(kq, key, bucket_of(kq, key));
     if (link == NONE)
         return KM_ERR_FULL;
     *slot = (uint16_t)(link - 1u);
-    if ((kq->slots[*slot].mark & USED) == 0) {
-        kq->slots[*slot].mark |= USED;
-        if (++kq->pool.used > kq->pool.max)
-            kq->pool.max = kq->pool.used;
-    }
+    use(kq, *slot);
     return KM_OK;
 }
 
@@ -206,16 +230,35 @@ static bool closed(const struct km_keyqueue *kq)
     return kq->queue->shutting_down;
 }
 
-int km_keyqueue_add(struct km_keyqueue *kq, struct km_slice key)
+HOT void add_slot(struct km_keyqueue *kq, uint32_t slot)
+{
+    use(kq, slot);
+    if (queue_add(kq->queue, (uint16_t)slot))
+        km_queue_tell(kq->queue, KM_QUEUE_ADDED, (uint16_t)slot);
+}
+
+COLD int add_new(struct km_keyqueue *kq, struct km_slice key)
 {
     uint16_t slot;
+    int result = slot_for(kq, key, &slot);
+
+    if (result == KM_OK)
+        add_slot(kq, slot);
+    return result;
+}
+
+int km_keyqueue_add(struct km_keyqueue *kq, struct km_slice key)
+{
     int result = KM_OK;
+    uint32_t link;
 
     KM_QUEUE_HOLD(kq);
     if (!closed(kq)) {
-        result = slot_for(kq, key, &slot);
-        if (result == KM_OK)
-            queue_add(kq->queue, slot);
+        link = find_key(kq, key);
+        if (link != NONE)
+            add_slot(kq, link - 1u);
+        else
+            result = add_new(kq, key);
         KM_QUEUE_WAKE(kq);
     }
     KM_QUEUE_RELEASE(kq);
@@ -265,14 +308,16 @@ void km_keyqueue_advance(struct km_keyqueue *kq, int64_t now_ms)
     KM_QUEUE_RELEASE(kq);
 }
 
-static int take(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms)
+HOT int take(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms)
 {
     uint16_t slot;
     int result = queue_get(kq->queue, &slot, now_ms);
 
-    if (result == KM_OK)
-        *key = text_of(kq, slot);
-    return result;
+    if (result != KM_OK)
+        return result;
+    *key = text_of(kq, slot);
+    km_queue_tell(kq->queue, KM_QUEUE_TAKEN, slot);
+    return KM_OK;
 }
 
 int km_keyqueue_get(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms)
@@ -285,29 +330,32 @@ int km_keyqueue_get(struct km_keyqueue *kq, struct km_slice *key, int64_t now_ms
     return result;
 }
 
-HOT void change(struct km_keyqueue *kq, struct km_slice key,
-                void (*how)(struct km_queue *q, uint16_t slot))
+void km_keyqueue_done(struct km_keyqueue *kq, struct km_slice key)
 {
     uint32_t link;
 
     KM_QUEUE_HOLD(kq);
     link = find(kq, key);
     if (link != NONE) {
-        how(kq->queue, (uint16_t)(link - 1u));
+        queue_done(kq->queue, (uint16_t)(link - 1u));
         settle(kq, link - 1u);
         KM_QUEUE_WAKE(kq);
+        km_queue_tell(kq->queue, KM_QUEUE_FINISHED, (uint16_t)(link - 1u));
     }
     KM_QUEUE_RELEASE(kq);
 }
 
-void km_keyqueue_done(struct km_keyqueue *kq, struct km_slice key)
-{
-    change(kq, key, queue_done);
-}
-
 void km_keyqueue_forget(struct km_keyqueue *kq, struct km_slice key)
 {
-    change(kq, key, km_queue_forget);
+    uint32_t link;
+
+    KM_QUEUE_HOLD(kq);
+    link = find(kq, key);
+    if (link != NONE) {
+        km_queue_forget(kq->queue, (uint16_t)(link - 1u));
+        settle(kq, link - 1u);
+    }
+    KM_QUEUE_RELEASE(kq);
 }
 
 uint16_t km_keyqueue_requeues(const struct km_keyqueue *kq, struct km_slice key)

@@ -18,13 +18,34 @@ void km_queue_init(struct km_queue *q)
     km_queue_tell(q, KM_QUEUE_RESET, 0);
 }
 
+static void add(struct km_queue *q, uint16_t key)
+{
+    if (queue_add(q, key))
+        km_queue_tell(q, KM_QUEUE_ADDED, key);
+}
+
+void km_queue_advance_due(struct km_queue *q, int64_t now_ms)
+{
+    while (q->heap_count > 0 && q->due_ms[q->heap[0]] <= now_ms)
+        add(q, km_queue_heap_take(q));
+}
+
+static int get(struct km_queue *q, uint16_t *key, int64_t now_ms)
+{
+    int result = queue_get(q, key, now_ms);
+
+    if (result == KM_OK)
+        km_queue_tell(q, KM_QUEUE_TAKEN, *key);
+    return result;
+}
+
 static void add_after(struct km_queue *q, uint16_t key, int64_t delay_ms, int64_t now_ms)
 {
     if (q->shutting_down)
         return;
     km_queue_tell(q, KM_QUEUE_RETRIED, key);
     if (delay_ms <= 0)
-        queue_add(q, key);
+        add(q, key);
     else if (km_queue_heap_put(q, key, now_ms > KM_NEVER - delay_ms ? KM_NEVER : now_ms + delay_ms))
         KM_QUEUE_WAKE(q); /* who sleeps must wake up earlier now */
 }
@@ -42,7 +63,7 @@ int km_queue_add(struct km_queue *q, uint16_t key)
     if (key >= q->key_count)
         return KM_ERR_ARG;
     KM_QUEUE_HOLD(q);
-    queue_add(q, key);
+    add(q, key);
     KM_QUEUE_RELEASE(q);
     return KM_OK;
 }
@@ -50,7 +71,7 @@ int km_queue_add(struct km_queue *q, uint16_t key)
 void km_queue_advance(struct km_queue *q, int64_t now_ms)
 {
     KM_QUEUE_HOLD(q);
-    queue_advance(q, now_ms);
+    km_queue_advance_due(q, now_ms);
     KM_QUEUE_RELEASE(q);
 }
 
@@ -59,7 +80,7 @@ int km_queue_get(struct km_queue *q, uint16_t *key, int64_t now_ms)
     int result;
 
     KM_QUEUE_HOLD(q);
-    result = queue_get(q, key, now_ms);
+    result = get(q, key, now_ms);
     KM_QUEUE_RELEASE(q);
     return result;
 }
@@ -70,6 +91,7 @@ void km_queue_done(struct km_queue *q, uint16_t key)
         return;
     KM_QUEUE_HOLD(q);
     queue_done(q, key);
+    km_queue_tell(q, KM_QUEUE_FINISHED, key);
     KM_QUEUE_RELEASE(q);
 }
 
@@ -219,7 +241,7 @@ int km_queue_get_wait(struct km_queue *q, uint16_t *key)
 
     lock->acquire(lock->ctx);
     for (;;) {
-        result = queue_get(q, key, lock->now_ms(lock->ctx));
+        result = get(q, key, lock->now_ms(lock->ctx));
         if (result != KM_AGAIN)
             break;
         lock->wait(lock->ctx, next(q));

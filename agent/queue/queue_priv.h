@@ -52,6 +52,9 @@ enum {
     KM_QUEUE_PROCESSING = 2 /* was taken and is not done */
 };
 
+/* What is due goes to the ring. */
+void km_queue_advance_due(struct km_queue *q, int64_t now_ms);
+
 /* A key waits once, and once more for each double: there always is a place. */
 static inline void queue_push(struct km_queue *q, uint16_t key)
 {
@@ -71,33 +74,28 @@ static inline uint16_t queue_pop(struct km_queue *q)
     return key;
 }
 
-static inline void queue_add(struct km_queue *q, uint16_t key)
+/* These three leave it to the caller to tell the metrics, at the end: a call in the middle costs more than the rest. */
+static inline bool queue_add(struct km_queue *q, uint16_t key)
 {
     uint8_t before = q->states[key];
 
     if (q->shutting_down || (before & KM_QUEUE_DIRTY) != 0)
-        return;
-    km_queue_tell(q, KM_QUEUE_ADDED, key);
+        return false;
     q->states[key] = before | KM_QUEUE_DIRTY;
     if (before == 0)
         queue_push(q, key);
-}
-
-static inline void queue_advance(struct km_queue *q, int64_t now_ms)
-{
-    while (q->heap_count > 0 && q->due_ms[q->heap[0]] <= now_ms)
-        queue_add(q, km_queue_heap_take(q));
+    return true;
 }
 
 static inline int queue_get(struct km_queue *q, uint16_t *key, int64_t now_ms)
 {
     uint8_t before;
 
-    queue_advance(q, now_ms);
+    if (q->heap_count > 0)
+        km_queue_advance_due(q, now_ms);
     if (q->ring.count == 0)
         return q->shutting_down ? KM_EOF : KM_AGAIN;
     *key = queue_pop(q);
-    km_queue_tell(q, KM_QUEUE_TAKEN, *key);
     before = q->states[*key];
     q->states[*key] = KM_QUEUE_PROCESSING;
     if (before != KM_QUEUE_DIRTY)
@@ -111,7 +109,6 @@ static inline void queue_done(struct km_queue *q, uint16_t key)
 {
     uint8_t before = q->states[key];
 
-    km_queue_tell(q, KM_QUEUE_FINISHED, key);
     q->states[key] = before & KM_QUEUE_DIRTY;
     if ((before & KM_QUEUE_PROCESSING) != 0 && --q->processing_count == 0)
         KM_QUEUE_WAKE(q); /* a drain may end */

@@ -295,7 +295,7 @@ struct km_keyqueue {
     uint16_t idle_head, idle_count;
     uint16_t next;         /* where to look for a slot that gives way */
     uint32_t seed;         /* of the hash */
-    uint32_t bucket_count; /* 2 per slot */
+    uint32_t bucket_count; /* 4 per slot: a second look into a bucket costs more than the first */
     uint64_t per_byte;     /* 2^32 / key_size */
     struct km_pool pool;   /* register it for the metrics */
 #ifdef CONFIG_KM_QUEUE_LOCK
@@ -307,14 +307,14 @@ struct km_keyqueue {
     KM_QUEUE_PLACES_DEFINE(id##_queue, keys_, places_, limiter_); \
     static char id##_texts[(keys_) * (size_t)(key_size_)] KM_POOL_STORAGE(id##_texts); \
     static struct km_keyqueue_slot id##_slots[keys_] KM_POOL_STORAGE(id##_slots); \
-    static uint16_t id##_buckets[(keys_) * 2u] KM_POOL_STORAGE(id##_buckets), \
+    static uint16_t id##_buckets[(keys_) * 4u] KM_POOL_STORAGE(id##_buckets), \
         id##_idle[keys_] KM_POOL_STORAGE(id##_idle); \
     static struct km_keyqueue id = {.queue = &id##_queue, \
                                     .key_size = (key_size_), \
                                     .texts = id##_texts, \
                                     .slots = id##_slots, \
                                     .buckets = id##_buckets, \
-                                    .bucket_count = (keys_) * 2u, \
+                                    .bucket_count = (keys_) * 4u, \
                                     .idle = id##_idle, \
                                     .pool = {.name = #id, .size = (keys_)}}
 
