@@ -102,6 +102,7 @@ static int check_timeout(void)
 /* The library tells where a kubeconfig is wrong; these three are about what was typed. */
 static void say_as_kubectl(struct km_fault *fault)
 {
+    struct km_fault told = {0};
     char text[sizeof fault->text];
     memcpy(text, fault->text, sizeof text);
     const char *context = strstr(text, "context \""), *cluster = strstr(text, "cluster \"");
@@ -110,15 +111,17 @@ static void say_as_kubectl(struct km_fault *fault)
     if (end != NULL)
         *end = '\0';
     if (end != NULL && context != NULL)
-        (void)km_fault_set(fault, KM_ERR_CONFIG,
+        (void)km_fault_set(&told, KM_ERR_CONFIG,
                            "Error in configuration: context was not found for specified context: "
                            "%s",
                            context + 9);
     else if (end != NULL && cluster != NULL && given(cli.cluster) != NULL)
-        (void)km_fault_set(fault, KM_ERR_CONFIG, "no server found for cluster \"%s\"", cluster + 9);
+        (void)km_fault_set(&told, KM_ERR_CONFIG, "no server found for cluster \"%s\"", cluster + 9);
     else if (len > 0 && strncmp(text, cli.kubeconfig, len) == 0 &&
              strcmp(text + len, ": no such file or directory") == 0)
-        (void)km_fault_set(fault, KM_ERR_CONFIG, "stat %s", text);
+        (void)km_fault_set(&told, KM_ERR_CONFIG, "stat %s", text);
+    if (told.code != KM_OK)
+        *fault = told;
 }
 
 static int load_config(void)
