@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <string.h>
 
 #include "get_priv.h"
@@ -20,22 +21,26 @@ int64_t answer_number(const char *digits)
 
 static void take_member(struct answer *a, const char *path)
 {
-    const struct {
+#define MEMBER(path, field) \
+    { \
+        path, offsetof(struct answer, field), sizeof a->field \
+    }
+    static const struct {
         const char *path;
-        char *out;
-        size_t size;
+        uint16_t at, size;
     } members[] = {
-        {"/apiVersion", a->api_version, sizeof a->api_version},
-        {"/kind", a->kind, sizeof a->kind},
-        {"/metadata/namespace", a->ns, sizeof a->ns},
-        {"/metadata/name", a->name, sizeof a->name},
-        {"/metadata/uid", a->uid, sizeof a->uid},
-        {"/details/uid", a->uid, sizeof a->uid}, /* of a Status that tells of a deletion */
-        {"/metadata/resourceVersion", a->rv, sizeof a->rv},
+        MEMBER("/apiVersion", api_version),
+        MEMBER("/kind", kind),
+        MEMBER("/metadata/namespace", ns),
+        MEMBER("/metadata/name", name),
+        MEMBER("/metadata/uid", uid),
+        MEMBER("/details/uid", uid), /* of a Status that tells of a deletion */
+        MEMBER("/metadata/resourceVersion", rv),
     };
+#undef MEMBER
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         if (strcmp(path, members[i].path) == 0)
-            (void)km_slice_copy(km_slice_of(text), members[i].out, members[i].size);
+            (void)km_slice_copy(km_slice_of(text), (char *)a + members[i].at, members[i].size);
     }
     if (strcmp(path, "/metadata/generation") == 0)
         a->generation = answer_number(text);

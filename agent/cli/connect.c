@@ -55,6 +55,31 @@ static int check_timeout(void)
                         "integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)");
 }
 
+/* The library tells where a kubeconfig is wrong; these three are about what was typed. */
+static void say_as_kubectl(struct km_fault *fault)
+{
+    struct km_fault told = {0};
+    char text[sizeof fault->text];
+    memcpy(text, fault->text, sizeof text);
+    const char *context = strstr(text, "context \""), *cluster = strstr(text, "cluster \"");
+    char *end = strstr(text, "\" does not exist");
+    size_t len = given(cli.kubeconfig) == NULL ? 0 : strlen(cli.kubeconfig);
+    if (end != NULL)
+        *end = '\0';
+    if (end != NULL && context != NULL)
+        (void)km_fault_set(&told, KM_ERR_CONFIG,
+                           "Error in configuration: context was not found for specified context: "
+                           "%s",
+                           context + 9);
+    else if (end != NULL && cluster != NULL && given(cli.cluster) != NULL)
+        (void)km_fault_set(&told, KM_ERR_CONFIG, "no server found for cluster \"%s\"", cluster + 9);
+    else if (len > 0 && strncmp(text, cli.kubeconfig, len) == 0 &&
+             strcmp(text + len, ": no such file or directory") == 0)
+        (void)km_fault_set(&told, KM_ERR_CONFIG, "stat %s", text);
+    if (told.code != KM_OK)
+        *fault = told;
+}
+
 static int load_config(void)
 {
     const struct km_kubeconfig_options where = {
@@ -80,6 +105,8 @@ static int load_config(void)
             "verified; name its certificate authority (--certificate-authority) or the name "
             "that it is made for (--tls-server-name)");
     int err = km_kubeconfig_load(&where, cli.env->kubeconfig, &cli.fault);
+    if (err != KM_OK)
+        say_as_kubectl(&cli.fault);
     if (err != KM_OK)
         return err;
     cli.effective_ns = cli.ns != NULL && cli.ns[0] != '\0' ? cli.ns : cli.env->kubeconfig->ns;

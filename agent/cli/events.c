@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* events: core/v1 events by time, the oldest first. */
+#include <stddef.h>
 #include <string.h>
 
 #include "columns.h"
@@ -207,31 +208,35 @@ static void end_event(void)
 
 static void take(const char *member, const char *text)
 {
-    struct event *e = &work.event;
-    const struct {
+#define PLACE(path, field) \
+    { \
+        path, offsetof(struct event, field), sizeof work.event.field \
+    }
+    static const struct {
         const char *member;
-        char *out;
-        size_t size;
+        uint16_t at, size;
     } places[] = {
-        {"/metadata/namespace", e->ns, sizeof e->ns},
-        {"/type", e->type, sizeof e->type},
-        {"/reason", e->reason, sizeof e->reason},
-        {"/involvedObject/kind", e->kind, sizeof e->kind},
-        {"/involvedObject/name", e->name, sizeof e->name},
-        {"/message", e->message, sizeof e->message},
-        {"/eventTime", e->event_time, sizeof e->event_time},
-        {"/firstTimestamp", e->first, sizeof e->first},
-        {"/lastTimestamp", e->last, sizeof e->last},
-        {"/count", e->count, sizeof e->count},
-        {"/series/count", e->series_count, sizeof e->series_count},
-        {"/series/lastObservedTime", e->observed, sizeof e->observed},
+        PLACE("/metadata/namespace", ns),
+        PLACE("/type", type),
+        PLACE("/reason", reason),
+        PLACE("/involvedObject/kind", kind),
+        PLACE("/involvedObject/name", name),
+        PLACE("/message", message),
+        PLACE("/eventTime", event_time),
+        PLACE("/firstTimestamp", first),
+        PLACE("/lastTimestamp", last),
+        PLACE("/count", count),
+        PLACE("/series/count", series_count),
+        PLACE("/series/lastObservedTime", observed),
     };
+#undef PLACE
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (strcmp(member, places[i].member) != 0)
             continue;
-        size_t len = strlen(text) < places[i].size ? strlen(text) : places[i].size - 1;
-        memcpy(places[i].out, text, len);
-        places[i].out[len] = '\0';
+        char *out = (char *)&work.event + places[i].at;
+        size_t len = strlen(text) < places[i].size ? strlen(text) : places[i].size - 1u;
+        memcpy(out, text, len);
+        out[len] = '\0';
     }
 }
 

@@ -180,6 +180,8 @@ int table_end(void)
         table_flush();
         return 0;
     }
+    km_buf_reset(&table.text);
+    table.separate = false;
     bool braces = path.len > 1 && path.ptr[0] == '{';
     bool dot = path.ptr[0] == '.' || braces;
     return cli_usage_error(
@@ -393,6 +395,10 @@ void table_row_end(void)
         table.text.len = before;
         flush_full();
         put_row();
+    }
+    if (table.text.overflow) {
+        table.text.overflow = false;
+        table.text.data[table.text.len - 1] = '\n';
     }
     table.text_rows += table.options.sort_by != NULL;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "km_test.h"
@@ -152,6 +153,82 @@ static void rows_can_be_taken_back_until_printed(void **state)
     assert_string_equal(capture_end(), "kept   1     1s\nnew    1     1s\n");
 }
 
+static void keyed(const char *key, const char *name)
+{
+    table_row_begin("ADDED");
+    table_cell(km_slice_of(name));
+    if (key != NULL)
+        table_key(km_slice_of(key));
+    table_row_end();
+}
+
+static void rows_are_sorted_below_their_header(void **state)
+{
+    (void)state;
+    capture_begin();
+    begin((struct table_options){.sort_by = ".spec.n"});
+    keyed("10", "c");
+    keyed("9", "b");
+    keyed("null", "a");
+    keyed("11", "a-long-one");
+    assert_int_equal(table_end(), 0);
+    assert_string_equal(capture_end(), "\nNAME   READY   AGE\na\nb\nc\na-long-one\n");
+}
+
+static void a_field_that_no_row_has_is_an_error(void **state)
+{
+    (void)state;
+    capture_begin();
+    begin((struct table_options){.sort_by = ".spec.n"});
+    keyed(NULL, "a");
+    keyed("null", "b");
+    assert_int_equal(table_end(), 1);
+    assert_string_equal(capture_end(), "");
+}
+
+static void rows_beyond_the_window_are_sorted_by_themselves(void **state)
+{
+    char name[16], key[16];
+    (void)state;
+    capture_begin();
+    begin((struct table_options){.sort_by = ".spec.n", .no_headers = true});
+    for (int i = 0; i < 2 * TABLE_SORT_COUNT; i++) {
+        (void)snprintf(key, sizeof key, "%d", 100000 - i);
+        (void)snprintf(name, sizeof name, "%d", 100000 - i);
+        keyed(key, name);
+    }
+    assert_int_equal(table_end(), 0);
+    const char *text = capture_end();
+    int last = 0, falls = 0, count = 0;
+    for (; *text != '\0'; text = strchr(text, '\n') + 1, count++) {
+        int value = atoi(text);
+        falls += value < last;
+        last = value;
+    }
+    assert_int_equal(count, 2 * TABLE_SORT_COUNT);
+    assert_in_range(falls, 1, 8);
+}
+
+static void a_row_larger_than_the_window_is_cut(void **state)
+{
+    static struct flag_texts labels;
+    static char value[CONFIG_KM_CLI_ROW_BYTES - 16];
+    (void)state;
+    memset(value, 'v', sizeof value - 1);
+    for (labels.count = 0; labels.count < FLAG_TEXT_COUNT; labels.count++)
+        labels.items[labels.count] = "k";
+    capture_begin();
+    begin((struct table_options){.label_columns = &labels});
+    table_row_begin("ADDED");
+    table_cell(km_slice_of("a"));
+    table_label(km_slice_of("k"), value);
+    table_row_end();
+    table_flush();
+    const char *text = capture_end();
+    assert_in_range(strlen(text), CONFIG_KM_CLI_TABLE_BYTES - 16, 4 * CONFIG_KM_CLI_TABLE_BYTES);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +240,10 @@ int main(void)
         cmocka_unit_test(extra_cells_push_labels_out),
         cmocka_unit_test(rows_beyond_the_window_only_widen),
         cmocka_unit_test(rows_can_be_taken_back_until_printed),
+        cmocka_unit_test(rows_are_sorted_below_their_header),
+        cmocka_unit_test(a_field_that_no_row_has_is_an_error),
+        cmocka_unit_test(rows_beyond_the_window_are_sorted_by_themselves),
+        cmocka_unit_test(a_row_larger_than_the_window_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -135,6 +136,13 @@ func (f *figures) finish() {
 	f.Seconds = sorted[len(sorted)/2]
 }
 
+func (f *figures) peak() string {
+	if f.PeakKB == 0 {
+		return "-"
+	}
+	return strconv.Itoa(f.PeakKB)
+}
+
 func print(results []result, runs int, real bool) {
 	where := "a server that answers from memory"
 	if real {
@@ -144,9 +152,9 @@ func print(results []result, runs int, real bool) {
 	fmt.Printf("Long lists from %s; medians of %d runs, highest resident set of them (load %.4s)\n", where, runs, load)
 	fmt.Printf("  %-34s %10s %10s %7s %12s %12s\n", "", "kubemote", "kubectl", "ratio", "kubemote kB", "kubectl kB")
 	for _, r := range results {
-		fmt.Printf("  %-34s %8.3f s %8.3f s %6.1fx %12d %12d\n", r.Title, r.Kubemote.Seconds, r.Kubectl.Seconds,
-			r.Kubectl.Seconds/r.Kubemote.Seconds, r.Kubemote.PeakKB, r.Kubectl.PeakKB)
-		fmt.Printf("  %-34s %8.3f s %8.3f s %6.1fx\n", "  processor time", r.Kubemote.CPU, r.Kubectl.CPU, r.Kubectl.CPU/r.Kubemote.CPU)
+		fmt.Printf("  %-34s %8.4f s %8.4f s %6.1fx %12s %12s\n", r.Title, r.Kubemote.Seconds, r.Kubectl.Seconds,
+			r.Kubectl.Seconds/r.Kubemote.Seconds, r.Kubemote.peak(), r.Kubectl.peak())
+		fmt.Printf("  %-34s %8.4f s %8.4f s %6.1fx\n", "  processor time", r.Kubemote.CPU, r.Kubectl.CPU, r.Kubectl.CPU/r.Kubemote.CPU)
 	}
 }
 

@@ -22,6 +22,9 @@ type once struct {
 
 const lookEvery = time.Millisecond
 
+// A program that ends sooner is gone before its memory was seen: 0.
+const tooShort = 0.02
+
 // runOnce reads what the program prints through a pipe, as another program
 // would. The kernel's own highest resident set (VmHWM) is read all the time:
 // what wait tells of a child would count the memory of its parent.
@@ -45,7 +48,9 @@ func runOnce(program, config string, j job) (once, error) {
 	one.bytes, err = io.Copy(io.Discard, out)
 	waited := cmd.Wait()
 	one.seconds = time.Since(began).Seconds()
-	one.peakKB = <-watched
+	if one.peakKB = <-watched; one.seconds < tooShort {
+		one.peakKB = 0
+	}
 	one.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	if err != nil || waited != nil || one.bytes < int64(j.least) {
 		return one, fmt.Errorf("%s %v: %v %v, %d bytes\n%s", program, j.Args, err, waited, one.bytes, complaint.Bytes())
