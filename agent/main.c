@@ -82,28 +82,23 @@ static int64_t one(void *ctx)
     return 1;
 }
 
-static void put_age(struct km_sample *out, const char *family, int64_t age_ms)
-{
-    out->family = family;
-    out->type = KM_SAMPLE_GAUGE;
-    out->decimals = 3;
-    out->value = age_ms < 0 ? -1000 : age_ms;
-}
-
 static bool sample_ages(void *ctx, unsigned index, struct km_sample *out)
 {
+    static const char *const families[] = {
+        "kubemote_cache_incomplete", "kubemote_lease_age_seconds", "kubemote_watch_age_seconds"};
     struct km_agent_ages ages;
 
     (void)ctx;
-    if (index > 2)
+    if (index > 3)
         return false;
     km_agent_ages(&ages);
-    if (index == 0) {
-        put_age(out, "kubemote_lease_age_seconds", ages.lease_ms);
-        return true;
-    }
-    put_age(out, "kubemote_watch_age_seconds", index == 1 ? ages.nodes_ms : ages.pods_ms);
-    km_sample_label(out, "resource", index == 1 ? "nodes" : "pods");
+    const int64_t values[] = {ages.pods_incomplete, ages.lease_ms, ages.pods_ms, ages.nodes_ms};
+    out->family = families[index < 3 ? index : 2];
+    out->type = KM_SAMPLE_GAUGE;
+    out->decimals = index > 0 ? 3 : 0;
+    out->value = values[index] < 0 ? -1000 : values[index];
+    if (index != 1)
+        km_sample_label(out, "resource", index < 3 ? "pods" : "nodes");
     return true;
 }
 

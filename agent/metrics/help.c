@@ -6,6 +6,7 @@ static const struct {
     const char *family, *help;
 } texts[] = {
     {"kubemote_build_info", "1, with the program's version."},
+    {"kubemote_cache_incomplete", "1 while objects are left out for want of room."},
     {"kubemote_events_lost_total", "Kubernetes events dropped or refused."},
     {"kubemote_events_sent_total", "Kubernetes events that the server took."},
     {"kubemote_events_spam_total", "Kubernetes events held back, their source sent too many."},
@@ -54,14 +55,11 @@ static const struct {
     {"process_resident_memory_bytes", "Resident memory size in bytes."},
     {"process_start_time_seconds", "Start time of the process since unix epoch in seconds."},
     {"process_virtual_memory_bytes", "Virtual memory size in bytes."},
-    {"rest_client_request_duration_seconds",
-     "Request latency in seconds. Broken down by verb, and host."},
-    {"rest_client_request_retries_total",
-     "Number of request retries, partitioned by status code, verb, and host."},
-    {"rest_client_request_size_bytes", "Request size in bytes. Broken down by verb and host."},
-    {"rest_client_requests_total",
-     "Number of HTTP requests, partitioned by status code, method, and host."},
-    {"rest_client_response_size_bytes", "Response size in bytes. Broken down by verb and host."},
+    {"rest_client_request_duration_seconds", "Request latency in seconds."},
+    {"rest_client_request_retries_total", "Number of request retries."},
+    {"rest_client_request_size_bytes", "Request size in bytes."},
+    {"rest_client_requests_total", "Number of HTTP requests."},
+    {"rest_client_response_size_bytes", "Response size in bytes."},
 };
 
 const char *km_metrics_help(struct km_slice family)

@@ -310,6 +310,7 @@ void km_agent_ages(struct km_agent_ages *out)
     out->lease_ms = age(a, a->lease.renewed_ms);
     out->nodes_ms = age(a, a->nodes.reflector.last_event_ms);
     out->pods_ms = age(a, a->pods.reflector.last_event_ms);
+    out->pods_incomplete = a->pods.full;
 }
 
 const struct km_queue *const *km_agent_queues(void)

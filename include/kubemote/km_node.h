@@ -99,6 +99,7 @@ bool km_agent_was_ready(void);
 struct km_agent_ages {
     int64_t lease_ms;          /* since the lease was renewed, -1: never */
     int64_t nodes_ms, pods_ms; /* since the watch told of an event or a bookmark, -1: never */
+    bool pods_incomplete;      /* pods were left out for want of room and are not back yet */
 };
 void km_agent_ages(struct km_agent_ages *out);
 /* The agent's queues, for their metrics; KM_AGENT_QUEUES of them. They measure themselves when options.measure says so. */

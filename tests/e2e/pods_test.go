@@ -79,6 +79,9 @@ func TestMorePodsThanTheTableHolds(t *testing.T) {
 		return nil
 	})
 	a.waitLine(soon, "The cache is full", "pod_cache")
+	if a.metric(`kubemote_cache_incomplete{resource="pods"}`) != 1 {
+		t.Error("the metrics do not say that pods are left out")
+	}
 	waitRenewal(t, p, name, time.Now(), soon)
 	if err := isReady(t, p, name); err != nil {
 		t.Error(err)

@@ -367,7 +367,7 @@ func judgeAgent(t *testing.T, text, host string) {
 		}
 	}
 	for _, name := range strings.Fields(`kubemote_pool_size kubemote_pool_used kubemote_pool_max kubemote_pool_refused_total
-		kubemote_tls_arena_max_bytes kubemote_watch_age_seconds kubemote_lease_age_seconds kubemote_log_suppressed_total
+		kubemote_tls_arena_max_bytes kubemote_watch_age_seconds kubemote_lease_age_seconds kubemote_cache_incomplete kubemote_log_suppressed_total
 		process_cpu_seconds_total process_resident_memory_bytes process_start_time_seconds
 		rest_client_requests_total rest_client_request_duration_seconds rest_client_request_size_bytes rest_client_response_size_bytes
 		workqueue_depth workqueue_adds_total workqueue_queue_duration_seconds workqueue_work_duration_seconds
