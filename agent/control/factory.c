@@ -5,41 +5,70 @@
 
 /* ---- waiting ---- */
 
-static bool all_synced(struct km_shared *const list[], uint16_t count)
+/* Runs the loop until done says so. */
+static int wait_until(struct km_loop *loop, bool (*done)(const void *ctx), const void *ctx,
+                      int64_t timeout_ms)
 {
-    for (uint16_t i = 0; i < count; i++) {
-        if (km_shared_synced(list[i]) == KM_NOT_SYNCED)
+    int64_t until_ms = km_port_now_ms() + timeout_ms;
+
+    if (loop->turning)
+        return KM_ERR_REENTRANT;
+    while (!done(ctx)) {
+        int64_t left_ms = until_ms - km_port_now_ms();
+
+        if (km_port_stop_requested())
+            return KM_ERR_CANCELED;
+        if (left_ms <= 0)
+            return KM_ERR_TIMEOUT;
+        km_loop_turn(loop, left_ms);
+    }
+    return KM_OK;
+}
+
+struct list {
+    struct km_shared *const *items;
+    uint16_t count;
+};
+
+static bool all_synced(const void *ctx)
+{
+    const struct list *list = ctx;
+
+    for (uint16_t i = 0; i < list->count; i++) {
+        if (km_shared_synced(list->items[i]) == KM_NOT_SYNCED)
             return false;
     }
     return true;
 }
 
-/* One turn on the way to a deadline; KM_AGAIN: go on waiting. */
-static int turn_until(struct km_loop *loop, int64_t until_ms)
-{
-    int64_t left_ms = until_ms - km_port_now_ms();
-
-    if (km_port_stop_requested())
-        return KM_ERR_CANCELED;
-    if (left_ms <= 0)
-        return KM_ERR_TIMEOUT;
-    km_loop_turn(loop, left_ms);
-    return KM_AGAIN;
-}
-
 int km_shared_wait(struct km_shared *const list[], uint16_t count, int64_t timeout_ms)
 {
-    int err = KM_AGAIN;
+    const struct list all = {list, count};
 
     if (count == 0)
         return KM_OK;
-    struct km_loop *loop = list[0]->reflector.client->loop;
-    if (loop->turning)
-        return KM_ERR_REENTRANT;
-    int64_t until_ms = km_port_now_ms() + timeout_ms;
-    while (err == KM_AGAIN && !all_synced(list, count))
-        err = turn_until(loop, until_ms);
-    return err == KM_AGAIN ? KM_OK : err;
+    return wait_until(list[0]->reflector.client->loop, all_synced, &all, timeout_ms);
+}
+
+struct condition {
+    const struct km_shared *shared;
+    bool (*met)(void *ctx, const struct km_store *store);
+    void *ctx;
+};
+
+static bool is_met(const void *ctx)
+{
+    const struct condition *c = ctx;
+
+    return km_shared_synced(c->shared) != KM_NOT_SYNCED && c->met(c->ctx, c->shared->store);
+}
+
+int km_shared_until(const struct km_shared *s, bool (*met)(void *ctx, const struct km_store *store),
+                    void *ctx, int64_t timeout_ms)
+{
+    const struct condition condition = {s, met, ctx};
+
+    return wait_until(s->reflector.client->loop, is_met, &condition, timeout_ms);
 }
 
 /* ---- the factory ---- */
@@ -107,17 +136,14 @@ bool km_factory_synced(const struct km_factory *f)
     return true;
 }
 
+static bool factory_done(const void *ctx)
+{
+    return km_factory_synced(ctx);
+}
+
 int km_factory_wait(struct km_factory *f, int64_t timeout_ms)
 {
-    int err = KM_AGAIN;
-
     if (f->first == NULL)
         return KM_OK;
-    struct km_loop *loop = f->first->reflector.client->loop;
-    if (loop->turning)
-        return KM_ERR_REENTRANT;
-    int64_t until_ms = km_port_now_ms() + timeout_ms;
-    while (err == KM_AGAIN && !km_factory_synced(f))
-        err = turn_until(loop, until_ms);
-    return err == KM_AGAIN ? KM_OK : err;
+    return wait_until(f->first->reflector.client->loop, factory_done, f, timeout_ms);
 }

@@ -139,6 +139,10 @@ bool km_handler_synced(const struct km_handler *h);
 /* Runs the loop until all are synced. KM_OK, KM_ERR_TIMEOUT, KM_ERR_CANCELED when the process is to stop, KM_ERR_REENTRANT
    from within the loop. Blocks. */
 int km_shared_wait(struct km_shared *const list[], uint16_t count, int64_t timeout_ms);
+/* Runs the loop until s is synced and its contents meet a condition, looked at after each turn (client-go's UntilWithSync): a
+   program waits for a Job to end. Results as km_shared_wait's. Blocks. */
+int km_shared_until(const struct km_shared *s, bool (*met)(void *ctx, const struct km_store *store),
+                    void *ctx, int64_t timeout_ms);
 
 /* ---- factory: one informer per resource and options ---- */
 

@@ -483,6 +483,43 @@ static void stops_and_starts_again(void **state)
     end();
 }
 
+static bool has_new_pod(void *ctx, const struct km_store *store)
+{
+    ++*(unsigned *)ctx;
+    return km_store_get(store, km_slice_of("default/new")) != NULL;
+}
+
+static void add_new_pod(void *ctx)
+{
+    (void)ctx;
+    api_add_pod("default", "new", API_NODE);
+}
+
+static void TestUntilWithSync(void **state)
+{
+    unsigned looks = 0;
+
+    (void)state;
+    begin();
+    api_add_pod("default", "there", API_NODE);
+    km_shared_start(&pods);
+    rig_check(km_shared_until(&pods, has_new_pod, &looks, 5000) == KM_ERR_TIMEOUT);
+    rig_check(looks > 0);
+    (void)km_sim_after(3000, add_new_pod, NULL);
+    rig_check(km_shared_until(&pods, has_new_pod, &looks, 5000) == KM_OK);
+    end();
+    begin();
+    km_sim_link(false);
+    looks = 0;
+    km_shared_start(&pods);
+    rig_check(km_shared_until(&pods, has_new_pod, &looks, 5000) == KM_ERR_TIMEOUT);
+    rig_check(looks == 0);
+    rig.loop.turning = true;
+    rig_check(km_shared_until(&pods, has_new_pod, &looks, 5000) == KM_ERR_REENTRANT);
+    rig.loop.turning = false;
+    end();
+}
+
 /* ---- a program that keeps the resourceVersion ---- */
 
 static void start_kept(int64_t interval_ms)
@@ -605,6 +642,7 @@ int main(void)
         cmocka_unit_test(too_many_come_and_go),
         cmocka_unit_test(slow_handlers_lose_nothing),
         cmocka_unit_test(stops_and_starts_again),
+        cmocka_unit_test(TestUntilWithSync),
         cmocka_unit_test(nothing_is_missed_across_a_death),
         cmocka_unit_test(flash_wear_is_bounded),
         cmocka_unit_test(a_failing_disk_is_tried_again),
