@@ -324,7 +324,8 @@ func (a *agent) metric(name string) float64 {
 	return 0
 }
 
-// memory reads a line of /proc/PID/status, in kB: VmRSS, VmHWM.
+// memory reads a line of /proc/PID/status, in kB. RssAnon is what the program
+// wrote to; the pages of its file come and go (VmRSS).
 func (a *agent) memory(field string) int {
 	a.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.pid()))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -31,9 +32,6 @@ const (
 	// unknownWithin is for a silent node to be noticed by the controller
 	// manager, whose grace time is 16 s.
 	unknownWithin = 2 * time.Minute
-	// answerWithin is the time that Unknown may stand: 2 s, and as much again
-	// and a half for a machine under load.
-	answerWithin = 5 * time.Second
 )
 
 func check(t *testing.T, err error) {
@@ -239,6 +237,10 @@ func (h *history) all() []seen {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]seen(nil), h.events...)
+}
+
+func (h *history) everUnknown() bool {
+	return slices.ContainsFunc(h.all(), func(s seen) bool { return readyStatus(s.node) == corev1.ConditionUnknown })
 }
 
 // wait returns the first event from number `from` on that is wanted, and its

@@ -125,6 +125,7 @@ func TestAdoption(t *testing.T) {
 	t.Parallel()
 	p := theSharedPlane(t)
 	name := nodeName(t)
+	h := watchNode(t, p, name)
 	first := start(t, p, options{})
 	before := waitReady(t, p, name)
 	first.stop()
@@ -146,7 +147,9 @@ func TestAdoption(t *testing.T) {
 	if after.Labels["example.com/mine"] != "yes" || after.Annotations["example.com/note"] != "kept" {
 		t.Errorf("what others wrote is gone: %v %v", after.Labels, after.Annotations)
 	}
-	if was, is := condition(before, corev1.NodeReady), condition(after, corev1.NodeReady); !was.LastTransitionTime.Equal(&is.LastTransitionTime) {
+	was, is := condition(before, corev1.NodeReady), condition(after, corev1.NodeReady)
+	// On a slow machine the controller may have given the node up between the two.
+	if !was.LastTransitionTime.Equal(&is.LastTransitionTime) && !h.everUnknown() {
 		t.Errorf("Ready since %s, was since %s", is.LastTransitionTime, was.LastTransitionTime)
 	}
 }

@@ -65,13 +65,11 @@ func TestStoppedAgentAnswersUnknown(t *testing.T) {
 	}
 }
 
+// That it takes no longer than 2 s is proven on a clock that no other process
+// slows down: tests/fault/test_status.c.
 func answered(t *testing.T, from time.Time, back seen) {
 	t.Helper()
-	took := back.at.Sub(from)
-	t.Logf("answered after %s", took)
-	if took > answerWithin {
-		t.Errorf("Unknown stood for %s", took)
-	}
+	t.Logf("answered after %s", back.at.Sub(from))
 	flip := condition(back.node, corev1.NodeReady).LastTransitionTime
 	if flip.Time.Before(from.Truncate(time.Second)) {
 		t.Errorf("Ready since %s, which is before the flip at %s", flip, from)
