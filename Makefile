@@ -112,7 +112,7 @@ MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 HOT_FILES := scan.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
 # What runs at start or by hand only may jump about more (BOARD_COLD).
 small_flags = $(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL)) \
-	$(if $(filter $(COLD_ROOMS:%=agent/%/\%) $(LIBYAML_DIR)/%,$2),$($1_COLD))
+	$(if $(filter $(COLD_ROOMS:%=agent/%/%) $(LIBYAML_DIR)/%,$2),$($1_COLD))
 
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
