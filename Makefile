@@ -116,12 +116,12 @@ GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
 # Multi-precision arithmetic takes most of a handshake: see docs/DESIGN.md for the measure.
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
-# What sees every byte that comes in: it keeps -Os where a board asks for smaller code (BOARD_SMALL).
+# What sees every byte that comes in keeps -Os where a board asks for smaller code (BOARD_SMALL), the JSON part of it gets -O2 where
+# the board has room; what runs at start or by hand only may jump about more (BOARD_COLD).
 HOT_FILES := scan.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
-small_flags = $(if $(filter $($1_FAST),$2),-O2,$(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL)))
-
-# Every byte that comes passes here.
 JSON_FAST := agent/json/scan.c agent/json/sieve.c
+small_flags = $(if $(filter $($1_FAST),$2),-O2,$(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL))) \
+	$(if $(filter $(COLD_ROOMS:%=agent/%/%) $(LIBYAML_DIR)/%,$2),$($1_COLD))
 
 # What a source file may see beyond include/: outside headers are system headers, whose warnings do not count.
 MBEDTLS_INCLUDES = -isystem $(MBEDTLS_DIR)/include -DMBEDTLS_CONFIG_FILE='"kubemote_mbedtls_config.h"' -Iport/mbedtls
@@ -138,6 +138,7 @@ BOARD_TARGET :=
 BOARD_PREFIX :=
 BOARD_CFLAGS :=
 BOARD_SMALL :=
+BOARD_COLD :=
 BOARD_LDFLAGS :=
 BOARD_EMULATOR :=
 include board/$1/board.mk
@@ -146,6 +147,7 @@ $1_EMULATOR := $$(BOARD_EMULATOR)
 $1_LDFLAGS := $$(BOARD_LDFLAGS)
 $1_EXTRA_CFLAGS := $$(BOARD_CFLAGS)
 $1_SMALL := $$(BOARD_SMALL)
+$1_COLD := $$(BOARD_COLD)
 $1_TARGET := $$(BOARD_TARGET)
 $1_PREFIX := $$(BOARD_PREFIX)
 endef
@@ -479,8 +481,10 @@ memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 write
 .PHONY: stack-objects
 stack-objects: $(call agent_objects,armv7-gcc)
 
+# Also the smallest machine's with the command line, which has a bound of its own.
 size: ## Bytes by part, the largest functions, and the file against the board's budget
-	@$(build_shipping) python3 -B $(TOOLS)/size.py $(SHIPPING)
+	@$(build_shipping) $(MAKE) -s -j2 build/armv7-cli/kubemote build/armv7-cli/kubemote.sym || exit 1; \
+		python3 -B $(TOOLS)/size.py $(SHIPPING) armv7-cli
 
 hardening: ## Read the files that ship: static PIE, RELRO, stack protector, no allocator behind the seal
 	@$(TOOLS)/need.sh check

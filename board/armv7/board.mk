@@ -4,6 +4,6 @@
 BOARD_KIND := zig
 BOARD_TARGET := thumb-linux-musleabihf
 BOARD_EMULATOR := qemu-arm
-# zig makes -Os of -Oz on its own command line.
-# NEON would only clear structures, and some processors of this kind lack it.
+# zig makes -Os of -Oz on its own command line. NEON would only clear structures.
 BOARD_SMALL := -Xclang -Oz -Xclang -target-feature -Xclang -neon
+BOARD_COLD := -mllvm -enable-machine-outliner=always
