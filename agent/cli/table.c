@@ -82,10 +82,22 @@ void table_undo(void)
 
 /* ---- layout ---- */
 
+/* strcspn of some libraries looks for the end of the whole text first. */
+static const char *cell_end(const char *at)
+{
+    while (*at != '\t' && *at != '\n')
+        at++;
+    return at;
+}
+
 /* Behind a line's key. */
 static const char *cells_of(const char *line)
 {
-    return table.options.sort_by != NULL ? strchr(line, '\x01') + 1 : line;
+    if (table.options.sort_by == NULL)
+        return line;
+    while (*line != '\x01')
+        line++;
+    return line + 1;
 }
 
 static void measure(void)
@@ -94,9 +106,7 @@ static void measure(void)
     size_t column = 0;
     while (at < end) {
         at = column == 0 ? cells_of(at) : at;
-        const char *stop = at;
-        while (*stop != '\t' && *stop != '\n')
-            stop++;
+        const char *stop = cell_end(at);
         size_t width = text_width((struct km_slice){at, (size_t)(stop - at)}) + PADDING;
         if (*stop == '\t' && width > table.widths[column])
             table.widths[column] = width;
@@ -117,10 +127,10 @@ static void print_cell(struct km_slice cell, size_t column, bool last)
 static const char *print_line(const char *at)
 {
     for (size_t column = 0;; column++) {
-        size_t len = strcspn(at, "\t\n");
-        bool last = at[len] == '\n';
-        print_cell((struct km_slice){at, len}, column, last);
-        at += len + 1;
+        const char *end = cell_end(at);
+        bool last = *end == '\n';
+        print_cell((struct km_slice){at, (size_t)(end - at)}, column, last);
+        at = end + 1;
         if (last)
             break;
     }

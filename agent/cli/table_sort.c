@@ -31,8 +31,10 @@ struct rows {
 
 static struct km_slice key(const struct rows *r, uint32_t at)
 {
-    const char *from = r->text.ptr + at;
-    return (struct km_slice){from, strcspn(from, "\x01")};
+    const char *from = r->text.ptr + at, *end = from;
+    while (*end != '\x01')
+        end++;
+    return (struct km_slice){from, (size_t)(end - from)};
 }
 
 static bool less(const struct rows *r, uint32_t a, uint32_t b)
