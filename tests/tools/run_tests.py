@@ -43,6 +43,7 @@ TELLING = re.compile(r"\berror:|: Error|\*\*\*|^ERROR:|==\d+==|_test\.go:\d+:|pa
 def count(log, status):
     """[passed, failed, skipped] of one part's log and exit status."""
     numbers = {"passed": 0, "failed": 0, "skipped": 0}
+    counted = dict(numbers)  # up to the last summary
     in_list = False
     for line in open(log, errors="replace"):
         line = line.rstrip("\n")
@@ -52,8 +53,9 @@ def count(log, status):
             in_list = True
         summary = SUMMARY.match(line)
         if summary:
+            # It sums up the lines before it, where there are any.
             for name, value in zip(numbers, summary.groups()):
-                numbers[name] += int(value or 0)
+                counted[name] = numbers[name] = max(numbers[name], counted[name] + int(value or 0))
         if in_list or summary or PACKAGE_LINE.match(line):
             continue
         for name, pattern in (("passed", PASSED), ("failed", FAILED), ("skipped", SKIPPED)):
