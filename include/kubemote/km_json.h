@@ -125,9 +125,9 @@ struct km_schema_node {
     uint8_t part;                                  /* whose field it is */
     uint8_t
         base; /* what the field's offset counts from: 0 = the record, else the element at that depth */
-    uint8_t types; /* bit 1 << type for each field that ends here */
-    bool numbered; /* has children that name an array's element by its place */
-    bool plain;    /* the segment is the name byte for byte */
+    uint8_t types;     /* bit 1 << type for each field that ends here */
+    bool numbered : 1; /* has children that name an array's element by its place */
+    bool plain : 1;    /* the segment is the name byte for byte */
 };
 
 struct km_schema {
