@@ -558,9 +558,9 @@ bench: ## Figures side by side: kubemote, client-go, a bare TLS client (BENCH_QU
 bench-informer: ## Figures of the informer alone: events and memory, reads from the cache, the sieve beside yyjson
 	@$(TOOLS)/need.sh go
 	@tests/bench/sieve/run.sh
-	@GO=$(GO) tests/bench/cache/run.sh
 	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/bench/bare
 	@GO=$(GO) tests/bench/events/run.sh
+	@GO=$(GO) tests/bench/cache/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
