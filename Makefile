@@ -615,9 +615,9 @@ bench-cli: ## Long lists: the command line beside kubectl, time and memory (BENC
 bench-informer: ## Figures of the informer alone: events and memory, reads from the cache, the sieve beside yyjson
 	@$(TOOLS)/need.sh go
 	@tests/bench/sieve/run.sh
-	@GO=$(GO) tests/bench/cache/run.sh
 	@$(MAKE) -s -j2 build/linux/informer-trace build/linux/bench/bare
 	@GO=$(GO) tests/bench/events/run.sh
+	@GO=$(GO) tests/bench/cache/run.sh
 
 run: ## Join a cluster: KUBECONFIG, ~/.kube/config, or a local plane of its own (FOR=60 ends after 60 s, NODE=name, CONFIG=file)
 	@$(TOOLS)/need.sh build
