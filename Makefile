@@ -214,8 +214,8 @@ build/$1/include/km_version.h: VERSION
 # A change of flags builds again; a change of this Makefile alone does not.
 build/$1/.flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $(COMMON_CFLAGS) $(WARNINGS))' | cmp -s - $$@ || \
-		echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $(COMMON_CFLAGS) $(WARNINGS))' >$$@
+	@echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $$($1_COLD) $(COMMON_CFLAGS) $(WARNINGS))' | cmp -s - $$@ || \
+		echo '$$(subst ','"'"',$$($1_CC) $$($1_CFLAGS) $$($1_SMALL) $$($1_COLD) $(COMMON_CFLAGS) $(WARNINGS))' >$$@
 
 build/$1/ready: build/$1/include/km_config.h build/$1/include/km_version.h | $(JSMN_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
 	@:
