@@ -54,7 +54,7 @@ bool fail_generic_target(const struct km_request *r, struct km_slice *group,
     const char *path = r->target + strlen(cli.client.config->base_path);
     uint16_t count = split(path, s), at = count > 0 && is(s[0], "apis") ? 3 : 2;
     *group = *resource = *name = (struct km_slice){0};
-    if (r->what == NULL || strcmp(r->what, "raw") == 0 || count <= at)
+    if (r->what == NULL || r->raw || count <= at)
         return false;
     if (at == 3)
         *group = s[1];

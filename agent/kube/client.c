@@ -109,6 +109,52 @@ static bool is_success(const struct km_request *r)
     return r->http_status >= 200 && r->http_status <= 206;
 }
 
+static struct km_slice behind(struct km_slice text, const char *word)
+{
+    size_t len = strlen(word);
+    while (text.len > 0 && strchr(" \t\r\n", text.ptr[0]) != NULL) {
+        text.ptr++;
+        text.len--;
+    }
+    if (text.len < len || memcmp(text.ptr, word, len) != 0)
+        return (struct km_slice){0};
+    return (struct km_slice){text.ptr + len, text.len - len};
+}
+
+enum match { UNKNOWN, SAME, OTHER };
+
+static enum match match_member(struct km_slice text, const char *name, const char *value)
+{
+    struct km_slice rest = behind(behind(text, name), ":");
+    if (rest.len == 0)
+        return UNKNOWN;
+    return behind(rest, value).ptr != NULL ? SAME : OTHER;
+}
+
+/* What an object is stands at its top, mostly in front of all else: the body's first piece tells. */
+static bool begins_status(struct km_slice text)
+{
+    enum match kind = UNKNOWN, version = UNKNOWN;
+    bool quoted = false;
+    int depth = 0;
+    for (size_t i = 0; i < text.len && kind != OTHER && version != OTHER; i++) {
+        char c = text.ptr[i];
+        struct km_slice rest = {text.ptr + i, text.len - i};
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+            continue;
+        }
+        quoted = c == '"';
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (depth == 1 && quoted && kind == UNKNOWN)
+            kind = match_member(rest, "\"kind\"", "\"Status\"");
+        if (depth == 1 && quoted && version == UNKNOWN)
+            version = match_member(rest, "\"apiVersion\"", "\"v1\"");
+    }
+    return kind == SAME && version == SAME;
+}
+
 static int status_text(void *ctx, bool item, struct km_slice text, bool overflow)
 {
     struct km_lane *lane = ctx;
@@ -155,6 +201,13 @@ static void keep_text(struct km_buf *out, struct km_slice bytes)
     km_buf_put(out, bytes.ptr, bytes.len < room ? bytes.len : room);
 }
 
+static void expect_status(struct km_lane *lane)
+{
+    lane->is_status = true;
+    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window,
+                  sizeof lane->window, status_text, lane);
+}
+
 int kube_on_head(void *ctx, const struct km_http_parser *head)
 {
     struct km_request *r = ctx;
@@ -162,6 +215,8 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     r->http_status = head->status;
     lane->body_failed = false;
     lane->body_came = false;
+    lane->body_begun = false;
+    lane->is_status = false;
     lane->object_bytes = 0;
     kube_debug_answer(lane->client, r, head);
     kube_measure(r, KM_MEASURE_ANSWER, lane->client->loop->now_ms - r->started_ms);
@@ -177,8 +232,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
     begin_text(lane, head);
-    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window,
-                  sizeof lane->window, status_text, lane);
+    expect_status(lane);
     return KM_OK;
 }
 
@@ -193,14 +247,26 @@ static int feed(struct km_request *r, struct km_slice bytes)
     return err == KM_OK && lane->object_bytes > CONFIG_KM_OBJECT_BYTES ? KM_ERR_TOO_LONG : err;
 }
 
+/* Who drops the body or wants it raw asks for the code alone. */
+static bool may_be_status(const struct km_request *r)
+{
+    return !r->stream && !r->raw && (r->schema != NULL || r->on_bytes != NULL);
+}
+
 int kube_on_body(void *ctx, struct km_slice bytes)
 {
     struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
     kube_debug_body(&lane->conn.parser, bytes);
-    if (is_success(r))
-        return feed(r, bytes);
-    if (lane->client->error_text != NULL && lane->is_text)
+    if (is_success(r) && !lane->body_begun && may_be_status(r) && begins_status(bytes))
+        expect_status(lane);
+    lane->body_begun = true;
+    if (is_success(r) && (!lane->is_status || r->schema == NULL)) {
+        int err = feed(r, bytes);
+        if (err < 0 || !lane->is_status)
+            return err;
+    }
+    if (!is_success(r) && lane->client->error_text != NULL && lane->is_text)
         keep_text(lane->client->error_text, bytes);
     if (!lane->body_failed && km_sieve_feed(&lane->sieve, bytes) != KM_OK)
         lane->body_failed = true;
@@ -221,12 +287,23 @@ static int error_answer(struct km_lane *lane, struct km_request *r)
     return KM_ERR_STATUS;
 }
 
+/* A Status under a code of success is a failure unless it says Success, and no object for who waits for one. */
+static bool says_failure(const struct km_lane *lane)
+{
+    return lane->is_status && lane->body_came && strcmp(lane->status.status, "Success") != 0;
+}
+
 static int verdict(struct km_lane *lane, struct km_request *r, int err)
 {
     if (err != KM_OK)
         return err;
     if (!is_success(r))
         return error_answer(lane, r);
+    r->no_status = false;
+    if (says_failure(lane))
+        return KM_ERR_STATUS;
+    if (lane->is_status && r->schema != NULL)
+        return KM_ERR_SYNTAX;
     if (r->schema == NULL)
         return KM_OK;
     err = km_sieve_end(&lane->sieve);

@@ -67,6 +67,7 @@ static int aim(struct km_request *r, const struct km_client *c, enum km_http_met
     r->body = (struct km_slice){0};
     r->content_type = NULL;
     r->stream = watch;
+    r->raw = false;
     if (r->timeout_ms == 0)
         r->timeout_ms = CALL_TIMEOUT_MS;
     return out.overflow ? KM_ERR_TOO_LONG : KM_OK;
@@ -218,6 +219,7 @@ int km_rest_raw(struct km_request *r, const struct km_client *c, enum km_http_me
     km_buf_puts(&out, path);
     r->method = method;
     r->what = "raw";
+    r->raw = true;
     r->body = (struct km_slice){0};
     r->content_type = NULL;
     if (r->timeout_ms == 0)

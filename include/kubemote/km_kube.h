@@ -121,8 +121,10 @@ struct km_request {
     uint8_t priority;        /* lower goes first among those that wait for the lane */
     int64_t timeout_ms;      /* from the first byte out to the last byte in; KM_NEVER for a watch */
     int64_t head_timeout_ms; /* until the response head; 0 = timeout_ms */
-    const struct km_schema *schema;        /* of a 2xx body; NULL = read and dropped */
-    bool stream;                           /* the body is a sequence of documents */
+    const struct km_schema *schema; /* of a 2xx body; NULL = read and dropped */
+    bool stream;                    /* the body is a sequence of documents */
+    bool
+        raw; /* a 2xx body goes to on_bytes whatever it is; else a Status in it that is no Success is an error */
     void (*on_open)(struct km_request *r); /* a 2xx head came; may be NULL */
     int (*on_text)(struct km_request *r, bool item, struct km_slice text,
                    bool overflow); /* see km_sieve_fn */
@@ -131,7 +133,8 @@ struct km_request {
     uint8_t
         retries; /* attempts left for answers that say when to come back (429, 5xx), and for a GET that was reset; counted
                         down. client-go's default is 10 */
-    /* Exactly once. KM_OK: 2xx and the whole body. KM_ERR_STATUS: read r->status. Else: the link, see r->fault. It may send
+    /* Exactly once. KM_OK: 2xx and the whole body. KM_ERR_STATUS: read r->status; of a 2xx answer too, when its body is a
+       Status that is no Success (what no one reads, and what is raw, is not looked at). Else: the link, see r->fault. It may send
        the same request again. May be NULL. */
     void (*on_done)(struct km_request *r, int err);
     void *ctx;
@@ -158,11 +161,13 @@ struct km_lane {
     struct km_client *client;
     struct km_conn conn;
     struct km_request *waiting, *active;
-    size_t object_bytes;  /* since the last whole object */
-    bool drop;            /* its connection is of credentials before the present ones */
-    bool body_failed;     /* an error answer's body was no JSON */
-    bool body_came;       /* a whole document */
-    bool is_text;         /* the error answer */
+    size_t object_bytes; /* since the last whole object */
+    bool drop;           /* its connection is of credentials before the present ones */
+    bool body_failed;    /* an error answer's body was no JSON */
+    bool body_came;      /* a whole document */
+    bool body_begun;     /* its first piece came */
+    bool is_status; /* the sieve is for a Status: the error answer's, or one under a 2xx code */
+    bool is_text;   /* the error answer */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */

@@ -110,7 +110,7 @@ func TestErrorAnswersAgainstClientGo(t *testing.T) {
 func sameError(t *testing.T, label, body string, err error, got answer) {
 	t.Helper()
 	var want apierrors.APIStatus
-	if !errors.As(err, &want) || got.Code == 0 {
+	if !errors.As(err, &want) || got.Error == "" || got.Words != "" {
 		t.Errorf("%s: %v, ours %+v", label, err, got)
 		return
 	}
@@ -170,6 +170,53 @@ func TestSuccessWithoutAnObject(t *testing.T) {
 		if out.code != 1 || out.stderr == "" {
 			t.Errorf("%q: %+v", body, out)
 		}
+	}
+}
+
+// A Status that says anything but Success is an error under a code of success
+// too, wherever its kind stands; an object of a kind that is called so is none.
+func TestFailureInSuccessAgainstClientGo(t *testing.T) {
+	const details = `"details":{"name":"p","kind":"pods","retryAfterSeconds":7,"causes":[{"reason":"FieldValueInvalid","message":"bad","field":"spec.a"}]}`
+	answers := map[string]string{
+		"status":  `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"no \"p\"","reason":"NotFound",` + details + `,"code":404}`,
+		"sorted":  ` {"apiVersion": "v1", "code": 409, ` + details + `, "kind" : "Status", "message": "twice", "reason": "Conflict", "status": "Failure"}`,
+		"nothing": `{"kind":"Status","apiVersion":"v1","metadata":{}}`,
+		"success": `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","details":{"name":"p"}}`,
+		"inside":  `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","annotations":{"kind":"Status","apiVersion":"v1"}},"status":{"message":"Status"}}`,
+		"text":    `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kind"},"data":{"a":"\"kind\":\"Status\""}}`,
+	}
+	var code int
+	var body string
+	server := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, code, body) })
+	config := server.kubeconfig(t, clientcmdapi.AuthInfo{})
+	reference := goClient(t, config)
+	for name, text := range answers {
+		for _, status := range []int{200, 201, 202} {
+			code, body = status, text
+			label := fmt.Sprintf("%d %s", code, name)
+			_, err := reference.Get().Namespace("n").Resource("pods").Name("p").Do(t.Context()).Get()
+			got := send(t, config, "get v1/pods --namespace n --name p")[0]
+			list := pages(t, config, "pods", "0")
+			if err == nil {
+				// A Success is no object: who waits for one gets an error.
+				if got.Error != "" || got.Body != text || (list.code != 0) != (name == "success") {
+					t.Errorf("%s: ours %+v, list %+v", label, got, list)
+				}
+				continue
+			}
+			if got.Error == "" || got.Message != err.Error() || list.code != 1 || !strings.Contains(list.stderr, err.Error()) {
+				t.Errorf("%s: %v, ours %+v, list %+v", label, err, got, list)
+			}
+			sameError(t, label, "", err, got)
+		}
+	}
+	code, body = 200, `{"kind":"Status","apiVersion":"example.com/v1","metadata":{"name":"p"},"status":"Failure"}`
+	if got := send(t, config, "get example.com/v1/statuses --namespace n --name p")[0]; got.Error != "" || got.Body != body {
+		t.Errorf("another group's kind: %+v", got)
+	}
+	body = answers["status"]
+	if got := send(t, config, "raw /api/v1/namespaces/n/pods/p")[0]; got.Error != "" || got.Body != body {
+		t.Errorf("raw: %+v", got)
 	}
 }
 
