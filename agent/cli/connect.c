@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cli_status.h"
-#include "fail_generic.h"
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_scalar.h"
 
@@ -135,7 +134,6 @@ int cli_connect(void)
     if (err != KM_OK)
         return err;
     cli.client.on_warning = on_warning;
-    cli.client.error_text = fail_generic_text();
     if (cli.qps >= 0)
         km_client_limit(&cli.client, cli.qps > 0 ? (uint32_t)cli.qps : 50,
                         cli.burst > 0 ? (uint32_t)cli.burst : 300);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli_status.h"
-#include "fail_generic.h"
 #include "kubemote/km_json_table.h"
 
 KM_ELEMENT_TABLE(full_cause, KM_FULL_CAUSE_FIELDS)
@@ -87,6 +86,17 @@ static void put_invalid(struct km_buf *out)
     put_causes(out);
 }
 
+static void put_invalid_generic(struct km_buf *out, const struct km_request *r)
+{
+    struct km_slice group, resource, name;
+    if (km_request_about(&cli.client, r, &group, &resource, &name))
+        km_buf_printf(out, "The %.*s \"%.*s\" is invalid: : ", (int)resource.len, resource.ptr,
+                      (int)name.len, name.ptr);
+    else
+        km_buf_puts(out, "The request is invalid: : ");
+    km_buf_put_slice(out, r->said);
+}
+
 static void put_status(struct km_buf *out, const struct fail *f)
 {
     const struct km_status *small = f->request->status;
@@ -102,7 +112,7 @@ static void put_status(struct km_buf *out, const struct fail *f)
     if (f->lead != NULL)
         km_buf_puts(out, f->lead);
     if (f->request->no_status)
-        fail_generic_put(out, f->request);
+        km_request_put_generic(out, &cli.client, f->request, f->request->said);
     else
         km_buf_puts(out, message);
     if (km_status_is_unauthorized(small))
@@ -126,7 +136,7 @@ void fail_put(struct km_buf *out, const struct fail *f)
 {
     bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
     if (answered && f->alone && strcmp(f->request->status->reason, "Invalid") == 0)
-        f->request->no_status ? fail_generic_put_invalid(out, f->request) : put_invalid(out);
+        f->request->no_status ? put_invalid_generic(out, f->request) : put_invalid(out);
     else if (answered)
         put_status(out, f);
     else if (f->err == KM_ERR_REFUSED)

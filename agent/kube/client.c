@@ -5,6 +5,10 @@
 #include "kubemote/km_kube.h"
 #include "kubemote/km_log.h"
 
+/* Of an error answer that is text, as much as client-go keeps; of that in a message. */
+#define TEXT_BYTES (CONFIG_KM_JSON_WINDOW_BYTES / 3 < 2049 ? CONFIG_KM_JSON_WINDOW_BYTES / 3 : 2049)
+#define SAID_BYTES 150
+
 static const struct km_schema_part status_parts[] = {{"", &km_kind_status}};
 static struct km_schema_node status_nodes[24] KM_POOL_STORAGE(status_schema);
 static struct km_schema status_schema;
@@ -185,27 +189,28 @@ static void note_retry_after(struct km_lane *lane, const struct km_http_parser *
         lane->retry_after_s = (int64_t)seconds;
 }
 
-static void begin_text(struct km_lane *lane, const struct km_http_parser *head)
+static void expect_status(struct km_lane *lane, size_t window_size)
+{
+    lane->is_status = true;
+    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window, window_size,
+                  status_text, lane);
+}
+
+/* What an error answer says that is text stands in the window's end; without a type it may still be a Status. */
+static void expect_error(struct km_lane *lane, const struct km_http_parser *head)
 {
     struct km_slice type;
-    if (lane->client->error_text == NULL)
-        return;
-    km_buf_reset(lane->client->error_text);
-    lane->is_text = km_http_header(head, "Content-Type", &type) != KM_OK ||
-                    (type.len >= 5 && memcmp(type.ptr, "text/", 5) == 0);
+    bool typed = km_http_header(head, "Content-Type", &type) == KM_OK;
+    lane->is_text = !typed || (type.len >= 5 && memcmp(type.ptr, "text/", 5) == 0);
+    lane->body_failed = typed && lane->is_text;
+    km_buf_init(&lane->text, lane->window + sizeof lane->window - TEXT_BYTES, TEXT_BYTES);
+    expect_status(lane, sizeof lane->window - (lane->is_text ? TEXT_BYTES : 0));
 }
 
 static void keep_text(struct km_buf *out, struct km_slice bytes)
 {
     size_t room = out->size - out->len - 1;
     km_buf_put(out, bytes.ptr, bytes.len < room ? bytes.len : room);
-}
-
-static void expect_status(struct km_lane *lane)
-{
-    lane->is_status = true;
-    km_sieve_init(&lane->sieve, lane->client->status_schema, false, lane->window,
-                  sizeof lane->window, status_text, lane);
 }
 
 int kube_on_head(void *ctx, const struct km_http_parser *head)
@@ -231,8 +236,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     }
     km_status_generic(&lane->status, head->status, r->method);
     note_retry_after(lane, head);
-    begin_text(lane, head);
-    expect_status(lane);
+    expect_error(lane, head);
     return KM_OK;
 }
 
@@ -259,18 +263,49 @@ int kube_on_body(void *ctx, struct km_slice bytes)
     struct km_lane *lane = r->lane;
     kube_debug_body(&lane->conn.parser, bytes);
     if (is_success(r) && !lane->body_begun && may_be_status(r) && begins_status(bytes))
-        expect_status(lane);
+        expect_status(lane, sizeof lane->window);
     lane->body_begun = true;
     if (is_success(r) && (!lane->is_status || r->schema == NULL)) {
         int err = feed(r, bytes);
         if (err < 0 || !lane->is_status)
             return err;
     }
-    if (!is_success(r) && lane->client->error_text != NULL && lane->is_text)
-        keep_text(lane->client->error_text, bytes);
+    if (!is_success(r) && lane->is_text)
+        keep_text(&lane->text, bytes);
     if (!lane->body_failed && km_sieve_feed(&lane->sieve, bytes) != KM_OK)
         lane->body_failed = true;
     return KM_OK;
+}
+
+static struct km_slice said(const struct km_lane *lane)
+{
+    static const char blanks[] = " \t\r\n\v\f";
+    struct km_slice text = km_buf_slice(&lane->text);
+    if (!lane->is_text)
+        return km_slice_of("unknown");
+    while (text.len > 0 && strchr(blanks, text.ptr[text.len - 1]) != NULL)
+        text.len--;
+    while (text.len > 0 && strchr(blanks, text.ptr[0]) != NULL) {
+        text.ptr++;
+        text.len--;
+    }
+    return text;
+}
+
+/* A message has room for the beginning of what was said. */
+static void fill_generic(struct km_lane *lane, struct km_request *r)
+{
+    struct km_status *s = &lane->status;
+    struct km_slice some = r->said = said(lane);
+    struct km_buf message;
+    some.len = some.len < SAID_BYTES ? some.len : SAID_BYTES;
+    km_status_generic(s, r->http_status, r->method);
+    km_buf_init(&message, s->message, sizeof s->message);
+    km_request_put_generic(&message, lane->client, r, some);
+    s->causes_count = 1;
+    (void)km_slice_copy(km_slice_of("UnexpectedServerResponse"), s->causes[0].reason,
+                        sizeof s->causes[0].reason);
+    (void)km_slice_copy(some, s->causes[0].message, sizeof s->causes[0].message);
 }
 
 /* Status bodies name what is wrong better than the code does, but only kind Status with status Failure is one. */
@@ -279,7 +314,7 @@ static int error_answer(struct km_lane *lane, struct km_request *r)
     struct km_status *s = &lane->status;
     r->no_status = lane->body_failed || !lane->body_came || strcmp(s->status, "Failure") != 0;
     if (r->no_status)
-        km_status_generic(s, r->http_status, r->method);
+        fill_generic(lane, r);
     if (s->code == 0)
         s->code = r->http_status;
     if (s->retry_after_s == 0)

@@ -10,56 +10,6 @@ KM_ELEMENT_TABLE(cause, KM_CAUSE_FIELDS)
 KM_KIND_TABLE(status, "Status", KM_STATUS_FIELDS)
 KM_KIND_TABLE(meta, "PartialObjectMetadata", KM_META_KIND_FIELDS)
 
-static const struct {
-    uint16_t code;
-    const char *reason, *message;
-} generic[] = {
-    {400, "BadRequest", "the server rejected our request for an unknown reason"},
-    {401, "Unauthorized", "the server has asked for the client to provide credentials"},
-    {403, "Forbidden", "the server refused the request without saying why"},
-    {404, "NotFound", "the server could not find the requested resource"},
-    {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
-    {406, "NotAcceptable",
-     "the server was unable to respond with a content type that the client supports"},
-    {409, "Conflict", "the server reported a conflict"},
-    {415, "UnsupportedMediaType", "the server does not take this content type"},
-    {422, "Invalid", "the server rejected our request due to an error in our request"},
-    {429, "TooManyRequests",
-     "the server has received too many requests and has asked us to try again later"},
-    {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
-    {504, "Timeout",
-     "the server was unable to return a response in the time allotted, but may still be processing "
-     "the request"},
-};
-
-void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method)
-{
-    const char *reason = code >= 500 ? "InternalError" : "Unknown";
-    const char *message =
-        code >= 500
-            ? "an error on the server (\"unknown\") has prevented the request from succeeding"
-            : NULL;
-    for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++) {
-        if (generic[i].code != code)
-            continue;
-        reason = generic[i].reason;
-        message = generic[i].message;
-    }
-    if (code == 409 && method == KM_POST)
-        reason = "AlreadyExists";
-    memset(s, 0, sizeof *s);
-    s->code = code;
-    (void)km_slice_copy(km_slice_of("Failure"), s->status, sizeof s->status);
-    (void)km_slice_copy(km_slice_of(reason), s->reason, sizeof s->reason);
-    if (message != NULL)
-        (void)km_slice_copy(km_slice_of(message), s->message, sizeof s->message);
-    else
-        (void)km_format(
-            s->message, sizeof s->message,
-            "the server responded with the status code %u but did not return more information",
-            (unsigned)code);
-}
-
 /* The reasons that apimachinery knows; for any other the code decides. */
 static bool known_reason(const char *reason)
 {

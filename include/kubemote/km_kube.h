@@ -76,7 +76,8 @@ bool km_status_is_expired(const struct km_status *s);
 bool km_status_is_too_large_rv(const struct km_status *s);
 /* How long the server asks to be left alone, at most a minute; 0 = it does not say. */
 int64_t km_status_retry_after_ms(const struct km_status *s);
-/* Fills reason and message for an answer without a Status body, by HTTP code (client-go's table). */
+/* Fills reason and message for an answer without a Status body, by HTTP code (client-go's table; the reason is empty where
+   that has none). */
 void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method method);
 
 /* ---- paths ---- */
@@ -143,6 +144,8 @@ struct km_request {
     int result; /* as on_done's err */
     uint16_t http_status;
     bool no_status; /* the error answer came without a Status: *status says what its code means */
+    struct km_slice
+        said; /* with no_status: the body, trimmed, up to 2 kB; "unknown" when it was no text. Valid as status */
     const struct km_status *status;
     const struct km_fault *fault;
     int64_t started_ms;
@@ -167,12 +170,13 @@ struct km_lane {
     bool body_came;      /* a whole document */
     bool body_begun;     /* its first piece came */
     bool is_status; /* the sieve is for a Status: the error answer's, or one under a 2xx code */
-    bool is_text;   /* the error answer */
+    bool is_text;   /* the error answer: Content-Type text/..., or none */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
     int64_t retry_after_s;
     struct km_status status; /* the error answer */
     struct km_fault fault;   /* of the last request */
     struct km_sieve sieve;
+    struct km_buf text; /* what fits of it, at the window's end */
     char window[CONFIG_KM_JSON_WINDOW_BYTES];
 };
 
@@ -192,8 +196,6 @@ struct km_client {
        of km_kind_status, and a record of the second's kind. */
     const struct km_schema *status_schema;
     void *status_more;
-    /* Of an error answer that is text (Content-Type text/..., or none) what fits of its body; NULL = not kept. */
-    struct km_buf *error_text;
     const char *extra_headers; /* whole lines with CRLF for every request, NULL = none */
     void (*on_warning)(
         void *ctx,
@@ -242,6 +244,14 @@ int km_request_send(struct km_request *r, struct km_lane *lane);
 bool km_request_busy(const struct km_request *r);
 /* on_done is called with KM_ERR_CANCELED before this returns; harmless when not under way. */
 void km_request_cancel(struct km_request *r);
+/* What a request is about, by its path; false when that is no resource, or the path was given as it is. Parts of r->target, still
+   escaped; name is empty for many. */
+bool km_request_about(const struct km_client *client, const struct km_request *r,
+                      struct km_slice *group, struct km_slice *resource, struct km_slice *name);
+/* The whole message of an error answer without a Status, which r->status->message may have cut: client-go's words for the
+   code, with what the server said where they have it, and what was asked for: "... (get pods NAME)". */
+void km_request_put_generic(struct km_buf *out, const struct km_client *client,
+                            const struct km_request *r, struct km_slice said);
 /* Drops every connection of the client, since a dead link to one server is likely dead for all: requests under way end with
    KM_ERR_RESET. */
 void km_client_suspect(struct km_client *client, const char *why);
