@@ -21,12 +21,15 @@ func TestErrorAnswers(t *testing.T) {
 		code   int
 		reason string
 	}{
-		{301, "Moved"}, {400, "BadRequest"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "NotFound"}, {405, "MethodNotAllowed"},
+		{200, "NotFound"}, {201, "Conflict"}, {301, "Moved"}, {400, "BadRequest"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "NotFound"}, {405, "MethodNotAllowed"},
 		{406, "NotAcceptable"}, {409, "Conflict"}, {410, "Expired"}, {413, "RequestEntityTooLarge"},
 		{415, "UnsupportedMediaType"}, {422, "Invalid"}, {429, "TooManyRequests"}, {500, "InternalError"},
 		{503, "ServiceUnavailable"}, {504, "Timeout"},
 	} {
 		for _, b := range bodies {
+			if e.code < 300 && b.name != "a Status" {
+				continue
+			}
 			for _, args := range []string{"get ns", "get ns web", "get deploy -n web -o json"} {
 				body := b.body
 				if strings.Contains(body, "%d") {
@@ -54,6 +57,10 @@ func TestErrorAnswers(t *testing.T) {
 				})
 			}
 		}
-		report.row("Error answers", fmt.Sprintf("%d %s, with a Status, as HTML, as other JSON, empty", e.code, e.reason), "same")
+		forms := "with a Status, as HTML, as other JSON, empty"
+		if e.code < 300 {
+			forms = "with a Status of failure"
+		}
+		report.row("Error answers", fmt.Sprintf("%d %s, %s", e.code, e.reason, forms), "same")
 	}
 }
