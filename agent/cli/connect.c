@@ -20,7 +20,7 @@ const struct flag cli_global_flags[] = {
     {"client-key", 0, FLAG_TEXT, &cli.key_file, "client key file", NULL},
     {"tls-server-name", 0, FLAG_TEXT, &cli.tls_server_name,
      "name that the server's certificate must be for", NULL},
-    {"insecure-skip-tls-verify", 0, FLAG_BOOL, &cli.insecure, "refused: verification stays on",
+    {"insecure-skip-tls-verify", 0, FLAG_BOOL, &cli.insecure, "do not verify the server: insecure",
      NULL},
     {"as", 0, FLAG_TEXT, &cli.as, "user to impersonate", NULL},
     {"as-group", 0, FLAG_TEXTS, &cli.as_groups, "group to impersonate, may be repeated", NULL},
@@ -89,6 +89,8 @@ static int load_config(void)
         .user = given(cli.user),
         .server = given(cli.server),
         .tls_server_name = cli.tls_server_name,
+        .allow_insecure = true,
+        .insecure = cli.insecure,
         .ca_file = cli.ca_file,
         .cert_file = cli.cert_file,
         .key_file = cli.key_file,
@@ -97,12 +99,6 @@ static int load_config(void)
         .as_groups = cli.as_groups.items,
         .as_group_count = cli.as_groups.count,
     };
-    if (cli.insecure)
-        return km_fault_set(
-            &cli.fault, KM_ERR_CONFIG,
-            "--insecure-skip-tls-verify is not supported: the server's certificate is always "
-            "verified; name its certificate authority (--certificate-authority) or the name "
-            "that it is made for (--tls-server-name)");
     int err = km_kubeconfig_load(&where, cli.env->kubeconfig, &cli.fault);
     if (err != KM_OK)
         say_as_kubectl(&cli.fault);

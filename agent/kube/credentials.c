@@ -59,6 +59,7 @@ int kube_tls_setup(const struct km_kubeconfig *config, const struct km_tls_creds
         .ca = creds->ca,
         .cert = creds->cert,
         .key = creds->key,
+        .insecure = config->insecure,
         .ca_name = origin(config, "certificate-authority", config->ca_file, config->ca_line, ca),
         .cert_name =
             origin(config, "client-certificate", config->cert_file, config->cert_line, cert),

@@ -150,7 +150,8 @@ static int check_cluster(const struct kubeconfig_reader *r)
         if (err != KM_OK)
             return err;
     }
-    if (insecure)
+    r->out->insecure = insecure && (r->opt->allow_insecure || r->opt->insecure);
+    if (insecure && !r->out->insecure)
         return km_yaml_error(
             &r->doc, node, r->fault,
             "insecure-skip-tls-verify is not supported: name the server's certificate-authority");
@@ -392,7 +393,7 @@ static int read_cluster(struct kubeconfig_reader *r, struct kubeconfig_place nam
         r->out->creds_unused =
             kubeconfig_is_set(km_yaml_get(r->cluster, "certificate-authority")) ||
             kubeconfig_is_set(km_yaml_get(r->cluster, "certificate-authority-data"));
-    if (err == KM_OK && r->out->tls)
+    if (err == KM_OK && r->out->tls && !r->opt->insecure)
         err = store_pem(r, r->cluster, "certificate-authority", "certificate-authority-data",
                         &r->out->ca, r->out->ca_file, &r->out->ca_line);
     return err;

@@ -171,6 +171,23 @@ static int override_server_name(struct km_kubeconfig *out, const char *name, str
     return KM_OK;
 }
 
+/* As kubectl: a given authority takes the file's switch away, and a service account is verified whatever is asked for. */
+static int override_trust(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
+                          struct km_fault *fault)
+{
+    bool given = opt->ca_file != NULL && opt->ca_file[0] != '\0';
+    int err =
+        override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
+    if (given || opt->insecure)
+        out->insecure = opt->insecure && !out->in_cluster;
+    if (err == KM_OK && out->insecure && out->ca.len > 0)
+        err = km_fault_set(fault, KM_ERR_CONFIG,
+                           "specifying a root certificates file with the insecure flag is not "
+                           "allowed");
+    out->insecure = out->insecure && err == KM_OK;
+    return err;
+}
+
 /* A plain http server is not shown credentials, wherever they come from. */
 static int override(const struct km_kubeconfig_options *opt, struct km_kubeconfig *out,
                     struct km_fault *fault)
@@ -179,7 +196,7 @@ static int override(const struct km_kubeconfig_options *opt, struct km_kubeconfi
     int err = out->headers.len == 0 ? kubeconfig_identity(NULL, opt, out, fault) : KM_OK;
     if (!out->tls || err != KM_OK)
         return err;
-    err = override_file(out, "certificate-authority", opt->ca_file, out->ca_file, &out->ca, fault);
+    err = override_trust(opt, out, fault);
     if (err == KM_OK)
         err = override_file(out, "client-certificate", opt->cert_file, out->cert_file, &out->cert,
                             fault);

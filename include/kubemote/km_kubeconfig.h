@@ -52,6 +52,10 @@ struct km_kubeconfig_options {
     /* Instead of what the context says, as kubectl's flags of these names. A server takes the file's tls-server-name away. */
     const char *cluster, *user, *server, *tls_server_name;
     const char *ca_file, *cert_file, *key_file, *token;
+    /* Insecure: whoever is in the path of the connection can pose as the server and is shown all credentials. Both off: a file's
+       insecure-skip-tls-verify: true is an error. */
+    bool allow_insecure; /* what the file says counts */
+    bool insecure; /* --insecure-skip-tls-verify: and the file's certificate authority does not */
     const char *as, *as_uid; /* impersonation; the groups take the place of the entry's */
     const char *const *as_groups;
     uint16_t as_group_count;
@@ -92,6 +96,8 @@ struct km_kubeconfig {
     uint32_t ca_line, cert_line, key_line, user_line;
     /* The server is plain http, and the file has a CA or credentials, which nobody will see. */
     bool creds_unused;
+    bool
+        insecure; /* the server is not verified: only when the options asked for it, and ca is empty then */
     uint64_t fingerprint; /* of the certificates and the key in use, see km_client_tls */
     size_t store_len;
     char store[CONFIG_KM_CRED_BYTES];

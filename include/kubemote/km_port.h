@@ -110,12 +110,13 @@ int km_resolve_start(struct km_resolve *r, const char *host, uint16_t port, int6
 int km_resolve_step(struct km_resolve *r, int64_t now_ms);
 void km_resolve_stop(struct km_resolve *r); /* closes its socket; safe in every state */
 
-/* ---- TLS: client side of TLS 1.2 and 1.3, certificates always verified ---- */
+/* ---- TLS: client side of TLS 1.2 and 1.3, certificates verified unless the credentials say otherwise ---- */
 /* Credentials of one cluster as PEM text. cert and key may both be empty. The text is parsed, not kept; key bytes should be
    wiped by the caller. ca empty = the system's roots, found by streaming the bundle file. */
 struct km_tls_creds {
     struct km_slice ca, cert, key;
     const char *ca_bundle_path; /* used when ca is empty */
+    bool insecure; /* the server's certificate is not verified at all; ca is not used */
     /* Where each came from, for messages such as "NAME: it is encrypted"; NULL: words of the port's own. */
     const char *ca_name, *cert_name, *key_name;
 };

@@ -251,14 +251,16 @@ static int load_identity(struct km_tls_gen *gen, const struct km_tls_creds *cred
     return KM_OK;
 }
 
-static int make_config(struct km_tls_gen *gen, struct km_fault *fault)
+static int make_config(struct km_tls_gen *gen, const struct km_tls_creds *creds,
+                       struct km_fault *fault)
 {
     mbedtls_ssl_config *conf = &gen->conf;
 
     if (mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                     MBEDTLS_SSL_PRESET_DEFAULT) != 0)
         return memory_fault("TLS", fault);
-    mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_authmode(conf, creds->insecure ? MBEDTLS_SSL_VERIFY_NONE
+                                                    : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_rng(conf, km_tls_random, NULL);
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
@@ -290,11 +292,11 @@ int km_tls_gen_load(struct km_tls_gen *gen, const struct km_tls_creds *creds,
     mbedtls_x509_crt_init(&gen->chain);
     mbedtls_pk_init(&gen->key);
     gen->live = true;
-    err = load_ca(gen, creds, fault);
+    err = creds->insecure ? KM_OK : load_ca(gen, creds, fault);
     if (err == KM_OK)
         err = load_identity(gen, creds, fault);
     if (err == KM_OK)
-        err = make_config(gen, fault);
+        err = make_config(gen, creds, fault);
     if (err != KM_OK)
         km_tls_gen_free(gen);
     return err;

@@ -330,7 +330,8 @@ static void finish_handshake(struct km_tls *tls)
 {
     tls->done = true;
     tls->want = KM_POLL_IN;
-    if (tls->saw_certificate)
+    /* Where nothing is verified no certificate is seen. */
+    if (tls->saw_certificate || !tls->resuming)
         count_full++;
     else
         count_resumed++;

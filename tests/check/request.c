@@ -14,6 +14,7 @@ static struct {
     char resource[512];
     const char *ns, *name, *sub, *body, *type, *accept, *send, *user_agent;
     int64_t repeat, retries, timeout_ms, qps, burst, pause_ms;
+    bool insecure, allow_insecure;
     struct km_options options;
     struct km_delete_options deletion;
 } in;
@@ -68,7 +69,11 @@ static bool take_text(const char *key, const char *value)
 static bool take_choice(const char *key, const char *value)
 {
     enum km_choice choice = strcmp(value, "true") == 0 ? KM_YES : KM_NO;
-    if (strcmp(key, "force") == 0)
+    if (strcmp(key, "insecure") == 0)
+        in.insecure = choice == KM_YES;
+    else if (strcmp(key, "allowInsecure") == 0)
+        in.allow_insecure = choice == KM_YES;
+    else if (strcmp(key, "force") == 0)
         in.options.force = choice;
     else if (strcmp(key, "allowWatchBookmarks") == 0)
         in.options.allow_bookmarks = choice;
@@ -356,7 +361,8 @@ static int send_one(const char *verb, const char *path)
 
 static int send_all(const char *verb, const char *path)
 {
-    const struct km_kubeconfig_options where = {.path = in.send};
+    const struct km_kubeconfig_options where = {
+        .path = in.send, .insecure = in.insecure, .allow_insecure = in.allow_insecure};
     struct km_fault fault = {0};
     int result = 0;
     if (km_session_open(&session, &where, &fault) != KM_OK)

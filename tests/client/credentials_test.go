@@ -10,13 +10,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,5 +163,42 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	if want := []int64{21, 21, 22, 22, 22, 22}; !slices.Equal(r.serials, want) || answers[6].Reloads != 2 {
 		t.Errorf("certificates %v, expected %v; %+v", r.serials, want, answers[6])
+	}
+}
+
+// A server whose certificate nobody vouches for: used when a program asks for
+// it, with what the user has to show, as client-go does.
+func TestServersThatAreNotVerified(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			writeJSON(w, 200, fmt.Sprintf(`{"kind":"Pod","apiVersion":"v1","metadata":{"name":%q}}`, r.Header.Get("Authorization")))
+		}))
+		server.TLS = &tls.Config{MaxVersion: version, NextProtos: []string{"http/1.1"}}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		for _, insecure := range []bool{false, true} {
+			config := clientcmdapi.NewConfig()
+			config.Clusters["c"] = &clientcmdapi.Cluster{Server: server.URL, InsecureSkipTLSVerify: insecure, TLSServerName: "wrong.example"}
+			config.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: "t0ken"}
+			config.Contexts["c"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+			config.CurrentContext = "c"
+			path := filepath.Join(t.TempDir(), "kubeconfig")
+			if err := clientcmd.WriteToFile(*config, path); err != nil {
+				t.Fatal(err)
+			}
+			for flags, want := range map[string]bool{"": false, " --insecure true": true, " --allowInsecure true": insecure} {
+				out, err := exec.Command(checker, strings.Fields("request get v1/pods --namespace n --name p --send "+path+flags)...).CombinedOutput()
+				if (err == nil) != want || strings.Contains(string(out), "Bearer t0ken") != want {
+					t.Errorf("TLS %x, file %v, flags %q: %v %s", version, insecure, flags, err, out)
+				}
+				if insecure && flags == "" && !strings.Contains(string(out), "insecure-skip-tls-verify is not supported") {
+					t.Errorf("%s", out)
+				}
+				if want && !strings.Contains(string(out), `"handshakes":1`) {
+					t.Errorf("%s", out)
+				}
+			}
+		}
 	}
 }

@@ -635,6 +635,49 @@ static void test_unsupported(void **state)
         KM_OK);
 }
 
+/* Only who asks for it, in its code, gets an unverified server. */
+static void test_insecure(void **state)
+{
+    static const struct {
+        const char *cluster;
+        bool allow, given, with_ca;
+        int err;
+        bool insecure;
+    } cases[] = {
+        {"insecure-skip-tls-verify: true", false, false, false, KM_ERR_CONFIG, false},
+        {"insecure-skip-tls-verify: true", false, false, true, KM_ERR_CONFIG, false},
+        {"insecure-skip-tls-verify: true", true, false, false, KM_OK, true},
+        {"insecure-skip-tls-verify: true", true, false, true, KM_OK, false},
+        {"insecure-skip-tls-verify: true", false, true, false, KM_OK, true},
+        {"insecure-skip-tls-verify: false", true, false, false, KM_OK, false},
+        {"certificate-authority: /nonexistent", true, true, false, KM_OK, true},
+        {"certificate-authority-data: eA==", true, false, false, KM_OK, false},
+        {"certificate-authority-data: eA==", true, true, true, KM_ERR_CONFIG, false},
+        {"insecure-skip-tls-verify: true, certificate-authority-data: eA==", true, false, false,
+         KM_ERR_CONFIG, false},
+        {"insecure-skip-tls-verify: true, certificate-authority-data: eA==", true, true, false,
+         KM_OK, true},
+    };
+    char cluster[256], path[256], ca[256];
+
+    (void)state;
+    put_file("insecure_ca", "x");
+    (void)snprintf(ca, sizeof ca, "%s", in_folder("insecure_ca"));
+    (void)snprintf(path, sizeof path, "%s", in_folder("insecure"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct km_kubeconfig_options opt = {.path = path,
+                                                  .allow_insecure = cases[i].allow,
+                                                  .insecure = cases[i].given,
+                                                  .ca_file = cases[i].with_ca ? ca : NULL};
+        (void)snprintf(cluster, sizeof cluster, "{server: 'https://h', %s}", cases[i].cluster);
+        put_file("insecure", build(cluster, "{}", BOTH));
+        km_fault_clear(&fault);
+        assert_int_equal(km_kubeconfig_load(&opt, &config, &fault), cases[i].err);
+        assert_int_equal(config.insecure, cases[i].insecure);
+        assert_true(!config.insecure || config.ca.len == 0);
+    }
+}
+
 /* As the Go client writes them. */
 static void test_identity(void **state)
 {
@@ -1209,6 +1252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_contexts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsupported, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_insecure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tolerated, setup, teardown),

@@ -64,7 +64,8 @@ Known limits, by design: memory does not grow with the cluster.
   those that were applied.
 - --dry-run=client: create, label, annotate and delete, as kubectl does; of label and annotate without -o json or yaml. patch refuses
   it, since only the server can apply a patch; apply is always server-side, where kubectl refuses it too.
-- --insecure-skip-tls-verify is refused on purpose: name the certificate authority or --tls-server-name instead.
+- --insecure-skip-tls-verify, and the kubeconfig's field, do here what they do in kubectl: anyone in the path can pose as the server and
+  reads your token and what you send. Name the certificate authority or --tls-server-name instead. The agent refuses the field.
 - -v: lines of kubemote's own log; 6 tells each request.
 - get -f FILE -w is refused: name the type.
 - A list whose continue token expired: kubectl fails; kubemote lists again as a whole when nothing was printed yet.
