@@ -427,6 +427,7 @@ layers: $(VENV_STAMP) ## Includes point only downward; each room's undefined sym
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FAULT_TESTS := $(patsubst tests/fault/%.c,%,$(sort $(wildcard tests/fault/test_*.c)))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_STREAM := fuzz_json fuzz_watch_frames
 FUZZ_SECONDS ?= 20
 
 # $1 board, $2 folder, $3 tests, $4 runner
@@ -461,10 +462,11 @@ valgrind: ## Unit tests under valgrind
 arm: ## Unit tests as the ARM code that ships, under qemu-user
 	@$(TOOLS)/need.sh arm
 	@$(call run_programs,armv7,unit,$(UNIT_TESTS),$(armv7_EMULATOR))
-fuzz: ## Each fuzz target for FUZZ_SECONDS (20)
+fuzz: ## Each fuzz target for FUZZ_SECONDS (20), what every byte of a watch passes for 60 at least
 	@$(TOOLS)/need.sh fuzz
 	@$(MAKE) -s -j2 $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
-	@$(TOOLS)/run_fuzz.sh $(FUZZ_SECONDS) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
+	@$(TOOLS)/run_fuzz.sh $$(($(FUZZ_SECONDS) > 60 ? $(FUZZ_SECONDS) : 60)) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_STREAM))
+	@$(TOOLS)/run_fuzz.sh $(FUZZ_SECONDS) $(addprefix build/linux-fuzz/fuzz/,$(filter-out $(FUZZ_STREAM),$(FUZZ_TARGETS)))
 
 # --- memory, size and the shipped file ---------------------------------------------------------------------------------
 
