@@ -473,7 +473,8 @@ fuzz: ## Each fuzz target for FUZZ_SECONDS (20), what every byte of a watch pass
 SHIPPING := linux arm64 armv7
 build_shipping = $(foreach b,$(SHIPPING),$(MAKE) -s -j2 BOARD=$b all || exit 1;)
 .PHONY: boards memplan size hardening reproducible lwip check-docs
-boards: ## Build every board that ships
+boards: ## Build every board that ships, and the one for debugging with all tools
+	@$(MAKE) -s -j2 BOARD=linux-debug all
 	@$(build_shipping) $(foreach b,$(SHIPPING),echo "ok $b: $$(stat -c %s build/$b/kubemote) bytes";)
 
 memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 writes docs/MEMORY.md)
