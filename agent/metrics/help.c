@@ -7,6 +7,7 @@ static const struct {
 } texts[] = {
     {"kubemote_build_info", "1, with the program's version."},
     {"kubemote_cache_incomplete", "1 while objects are left out for want of room."},
+    {"kubemote_credentials_reloaded_total", "Times changed credentials were taken into use."},
     {"kubemote_events_lost_total", "Kubernetes events dropped or refused."},
     {"kubemote_events_sent_total", "Kubernetes events that the server took."},
     {"kubemote_events_spam_total", "Kubernetes events held back, their source sent too many."},

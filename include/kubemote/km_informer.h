@@ -33,6 +33,7 @@
 #define KM_INFORMER_H
 
 #include "km_index.h"
+#include "km_metrics.h"
 #include "km_saved.h"
 #include "km_selector.h"
 #include "km_watch.h"
@@ -136,6 +137,16 @@ bool km_shared_complete(const struct km_shared *s);
 /* How many were, as km_store_left_out: for a gauge or a condition. */
 uint32_t km_shared_left_out(const struct km_shared *s);
 bool km_handler_synced(const struct km_handler *h);
+
+/* kubemote_informer_objects, _left_out and _synced of some informers; the cache's name is their label, as of its pool. informers is kept, not
+   copied; they are initialised before metrics are written. */
+struct km_shared_collector {
+    const struct km_shared *const *informers;
+    unsigned count;
+    struct km_collector collector;
+};
+void km_shared_collector_register(struct km_shared_collector *c);
+
 /* Runs the loop until all are synced. KM_OK, KM_ERR_TIMEOUT, KM_ERR_CANCELED when the process is to stop, KM_ERR_REENTRANT
    from within the loop. Blocks. */
 int km_shared_wait(struct km_shared *const list[], uint16_t count, int64_t timeout_ms);

@@ -133,7 +133,7 @@ int check_labelselector(int argc, char **argv)
     static struct km_label_selector selector;
     struct km_label labels[LABELS];
     struct km_fault fault = {0};
-    int count;
+    int count = 0;
 
     if (argc != 2 && !wants_match(argc, argv, labels, &count))
         return check_usage("labelselector");
@@ -154,7 +154,7 @@ int check_fieldselector(int argc, char **argv)
     static struct km_field_selector selector;
     struct km_label fields[LABELS];
     struct km_fault fault = {0};
-    int count;
+    int count = 0;
 
     if (argc != 2 && !wants_match(argc, argv, fields, &count))
         return check_usage("fieldselector");

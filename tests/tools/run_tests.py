@@ -110,9 +110,10 @@ class Part:
 
     def show_failure(self, most):
         lines = open(self.log, errors="replace").read().splitlines()
-        telling = [index for index, line in enumerate(lines) if FAILED.search(line) or TELLING.search(line)]
-        # go test prints what went wrong before the name of the test.
-        shown = sorted({near for index in telling for near in range(max(0, index - 2), index + 1)})[:most]
+        telling = [index for index, line in enumerate(lines) if FAILED.search(line)] or \
+            [index for index, line in enumerate(lines) if TELLING.search(line)]
+        # What went wrong stands before the name of the test.
+        shown = sorted({near for index in telling for near in range(max(0, index - 5), index + 1)})[:most]
         for line in [lines[index] for index in shown] + ["..."] + lines[-8:]:
             print("    | " + line[:300])
         print(f"    the whole of it: {self.log}", flush=True)

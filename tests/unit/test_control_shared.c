@@ -558,6 +558,20 @@ static void short_periods_are_raised(void **state)
 
 /* ---- more objects than slots ---- */
 
+static void expect_metric(const char *line)
+{
+    static const struct km_shared *const informers[] = {&items, &few};
+    static struct km_shared_collector collector = {.informers = informers, .count = 2};
+    static char data[16384];
+    struct km_buf text;
+
+    km_shared_collector_register(&collector);
+    km_buf_init(&text, data, sizeof data);
+    assert_int_equal(km_metrics_write(&text), KM_OK);
+    if (strstr(data, line) == NULL)
+        fail_msg("no %s in %s", line, strstr(data, "kubemote_informer"));
+}
+
 static void full_cache_refuses_and_heals(void **state)
 {
     (void)state;
@@ -573,6 +587,9 @@ static void full_cache_refuses_and_heals(void **state)
     expect(&first, "+a1i +b2i +c3i synced ");
     assert_int_equal(km_shared_synced(&few), KM_SYNCED_IN_PART);
     assert_int_equal(km_shared_left_out(&few), 1);
+    expect_metric("\nkubemote_informer_objects{informer=\"few_store_cache\"} 3\n");
+    expect_metric("\nkubemote_informer_left_out{informer=\"few_store_cache\"} 1\n");
+    expect_metric("\nkubemote_informer_synced{informer=\"few_store_cache\"} 1\n");
     assert_false(km_shared_complete(&few));
     assert_false(few.reflector.resync_wanted);
     assert_int_equal(put(&few, "e", "5"), KM_ERR_FULL);

@@ -310,9 +310,27 @@ static void test_clock_and_entropy(void **state)
 }
 
 /* Addresses whose bytes are mostly zero, in every pattern of groups, against inet_ntop. */
-static void test_addresses_as_inet_ntop(void **state)
+/* Of two runs of zeros that are alike musl shortens the later one, glibc the first as RFC 5952 says: there only the meaning
+   is compared. */
+static void compare_with_libc(const struct km_addr *addr)
 {
     char ours[KM_ADDR_TEXT_SIZE], theirs[KM_ADDR_TEXT_SIZE];
+    struct km_addr back;
+
+    km_addr_text(addr, ours, sizeof ours);
+    assert_int_equal(km_addr_parse(km_slice_of(ours), &back), KM_OK);
+    assert_memory_equal(back.ip, addr->ip, sizeof back.ip);
+    assert_non_null(inet_ntop(AF_INET6, addr->ip, theirs, sizeof theirs));
+#ifdef __GLIBC__
+    assert_string_equal(ours, theirs);
+#else
+    assert_true(strlen(ours) <= strlen(theirs));
+#endif
+}
+
+static void test_addresses_as_inet_ntop(void **state)
+{
+    char ours[KM_ADDR_TEXT_SIZE];
     struct km_addr addr = {.family = 6};
     uint32_t seed = 1;
 
@@ -325,8 +343,7 @@ static void test_addresses_as_inet_ntop(void **state)
         /* glibc writes ::a.b.c.d, the form that RFC 4291 gave up. */
         if ((pattern & 0xfff) == 0)
             continue;
-        km_addr_text(&addr, ours, sizeof ours);
-        assert_string_equal(ours, inet_ntop(AF_INET6, addr.ip, theirs, sizeof theirs));
+        compare_with_libc(&addr);
     }
     addr = (struct km_addr){.family = 6, .ip = {[10] = 0xff, 0xff, 10, 0, 200, 255}};
     km_addr_text(&addr, ours, sizeof ours);
