@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -453,8 +454,19 @@ func objectsOf(t *testing.T, ns string) string {
 		for _, f := range fields {
 			delete(f.(map[string]any), "time")
 		}
+		// The server sorts them by their times in whole seconds, which are not the same for both.
+		slices.SortFunc(fields, func(a, b any) int { return strings.Compare(compact(t, a), compact(t, b)) })
 	}
 	data, err := json.MarshalIndent(list.Items, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func compact(t *testing.T, value any) string {
+	t.Helper()
+	data, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
