@@ -4,9 +4,6 @@
 #include "commands.h"
 #include "visit.h"
 
-#define WEEK_MS (168 * 3600 * (int64_t)1000)
-#define LOOK_AGAIN_MS 1000
-
 static struct visit visit;
 static struct {
     const char *cascade, *dry_run, *output, *timeout, *ignore_not_found, *raw;
@@ -41,7 +38,6 @@ static struct {
     /* Deleted objects to wait for: group, version, plural, namespace, name, uid, each with a NUL. */
     char gone[CONFIG_KM_CLI_NAMES_BYTES];
     size_t gone_len;
-    int64_t until_ms;
     struct follow follow;
     const char *uid;
 } work KM_POOL_STORAGE(cli_delete);
@@ -74,14 +70,9 @@ static int wait_gone(const struct item *item)
             return err;
         if (work.uid[0] != '\0' && strcmp(work.uid, work.answer.uid) != 0)
             return KM_OK;
-        work.follow.until_ms = work.until_ms;
-        work.follow.prepare = prepare;
-        work.follow.on_object = is_gone;
         err = follow_item(&work.follow, item, work.answer.rv);
-        bool expired = err == KM_ERR_STATUS && km_status_is_expired(item_last_status());
-        if (err != KM_EOF && !expired)
+        if (err != KM_EOF)
             return err;
-        pause_ms(LOOK_AGAIN_MS);
     }
 }
 
@@ -253,7 +244,9 @@ static int check_flags(void)
                                o.output);
     work.ignore_missing =
         o.ignore_not_found == NULL ? selects : strcmp(o.ignore_not_found, "false") != 0;
-    work.until_ms = km_port_now_ms() + (timeout_ms > 0 ? timeout_ms : WEEK_MS);
+    work.follow.prepare = prepare;
+    work.follow.on_object = is_gone;
+    work.follow.until_ms = km_port_now_ms() + (timeout_ms > 0 ? timeout_ms : WEEK_MS);
     work.warn_scope = cli.ns != NULL && cli.ns[0] != '\0' && !visit.all_namespaces;
     return choose_grace();
 }

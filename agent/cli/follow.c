@@ -4,16 +4,8 @@
 #include "kubemote/km_scalar.h"
 #include "visit.h"
 
+#define LOOK_AGAIN_MS 1000
 #define WATCH_SECONDS 300 /* the server ends a watch then, and we look again */
-
-void pause_ms(int64_t delay_ms)
-{
-    int64_t until_ms = km_port_now_ms() + delay_ms;
-    while (delay_ms > 0 && !km_port_stop_requested()) {
-        km_loop_turn(cli.env->loop, delay_ms);
-        delay_ms = until_ms - km_port_now_ms();
-    }
-}
 
 int timeout_parse(const char *command, const char *text, int64_t *ms)
 {
@@ -84,7 +76,7 @@ static void begin(struct follow *f)
     km_json_walk_init(&f->answer.walk, true, f->answer.walk.fn, &f->answer);
 }
 
-int follow_item(struct follow *f, const struct item *item, const char *rv)
+static int follow_once(struct follow *f, const struct item *item, const char *rv)
 {
     char selector[300];
     struct km_buf text;
@@ -110,4 +102,14 @@ int follow_item(struct follow *f, const struct item *item, const char *rv)
     if (f->done)
         return KM_OK;
     return err == KM_OK || err == KM_ERR_TRUNCATED || err == KM_ERR_RESET ? KM_EOF : err;
+}
+
+int follow_item(struct follow *f, const struct item *item, const char *rv)
+{
+    int err = follow_once(f, item, rv);
+    bool expired = err == KM_ERR_STATUS && km_status_is_expired(item_last_status());
+    if (err != KM_EOF && !expired)
+        return err;
+    km_loop_pause(cli.env->loop, LOOK_AGAIN_MS);
+    return KM_EOF;
 }

@@ -45,6 +45,8 @@ int answer_call(struct answer *a, struct km_request *r);
 
 /* ---- watching one object ---- */
 
+#define WEEK_MS (168 * 3600 * (int64_t)1000) /* "for ever" */
+
 struct follow {
     int64_t until_ms;     /* of the monotonic clock */
     struct answer answer; /* of the event under way; hooks are the caller's, set by `prepare` */
@@ -57,10 +59,9 @@ struct follow {
     bool done;
 };
 struct item;
-/* KM_OK: on_object said so. KM_ERR_TIMEOUT: until_ms came. KM_EOF: the watch ended, look again and go on. Else why it failed:
-   *status of the request that item_request gave. */
+/* KM_OK: on_object said so. KM_ERR_TIMEOUT: until_ms came. KM_EOF: the watch ended and a second has passed since: look again
+   and go on. Else why it failed: *status of the request that item_request gave. */
 int follow_item(struct follow *f, const struct item *item, const char *rv);
-void pause_ms(int64_t delay_ms);
 /* Go's form with a unit (10s, 1m30s, 0). KM_ERR_CONFIG after a message in pflag's words. */
 int timeout_parse(const char *command, const char *text, int64_t *ms);
 

@@ -6,10 +6,8 @@
 #include "jsonpath.h"
 #include "visit.h"
 
-#define WEEK_MS (168 * 3600 * (int64_t)1000)
 #define DEFAULT_MS 30000
 #define POLL_MS 500
-#define LOOK_AGAIN_MS 1000
 #define WAIT_COUNT 16
 
 enum what { FOR_DELETE, FOR_CREATE, FOR_CONDITION, FOR_PATH };
@@ -47,7 +45,7 @@ static struct {
     struct target_state waits[WAIT_COUNT];
     size_t count;
     bool has_create, has_delete, once, seen;
-    int64_t timeout_ms, until_ms;
+    int64_t timeout_ms;
     const struct target_state *wait;
     struct look look;
     struct answer answer;
@@ -205,14 +203,9 @@ static int wait_one(const struct item *item)
             return KM_OK;
         if (work.once)
             return not_met(item);
-        work.follow.until_ms = work.until_ms;
-        work.follow.prepare = prepare;
-        work.follow.on_object = on_object;
         err = follow_item(&work.follow, item, work.answer.rv);
-        bool expired = err == KM_ERR_STATUS && km_status_is_expired(item_last_status());
-        if (err != KM_EOF && !expired)
+        if (err != KM_EOF)
             return err;
-        pause_ms(LOOK_AGAIN_MS);
     }
 }
 
@@ -275,9 +268,9 @@ static int wait_created(const struct words *words)
             return KM_ERR_CONFIG;
         if (work.seen)
             return KM_OK;
-        if (work.once || km_port_now_ms() + POLL_MS > work.until_ms)
+        if (work.once || km_port_now_ms() + POLL_MS > work.follow.until_ms)
             return KM_ERR_TIMEOUT;
-        pause_ms(POLL_MS);
+        km_loop_pause(cli.env->loop, POLL_MS);
     }
 }
 
@@ -365,7 +358,9 @@ static int check_flags(void)
     if (fors.count == 0)
         return cli_usage_error("unrecognized condition: []");
     work.once = work.timeout_ms == 0;
-    work.until_ms = km_port_now_ms() + (work.timeout_ms < 0 ? WEEK_MS : work.timeout_ms);
+    work.follow.prepare = prepare;
+    work.follow.on_object = on_object;
+    work.follow.until_ms = km_port_now_ms() + (work.timeout_ms < 0 ? WEEK_MS : work.timeout_ms);
     return output_check(output) == KM_OK ? 0 : 1;
 }
 

@@ -24,15 +24,6 @@ int km_call(struct km_request *r, struct km_lane *lane)
     return r->result;
 }
 
-static void pause_ms(struct km_loop *loop, int64_t delay_ms)
-{
-    int64_t until_ms = km_port_now_ms() + delay_ms;
-    do {
-        km_loop_turn(loop, delay_ms);
-        delay_ms = until_ms - km_port_now_ms();
-    } while (delay_ms > 0 && !km_port_stop_requested());
-}
-
 int km_retry_on_error(struct km_client *client, const struct km_retry *retry,
                       bool (*retriable)(int err, const struct km_status *status),
                       int (*attempt)(void *ctx, const struct km_status **status), void *ctx)
@@ -46,8 +37,8 @@ int km_retry_on_error(struct km_client *client, const struct km_retry *retry,
         if (err == KM_OK || step >= retry->steps || km_port_stop_requested() ||
             !retriable(err, err == KM_ERR_STATUS ? status : NULL))
             return err;
-        pause_ms(client->loop,
-                 delay_ms + km_rng_range(&rng, 0, delay_ms * retry->jitter_percent / 100 + 1));
+        km_loop_pause(client->loop,
+                      delay_ms + km_rng_range(&rng, 0, delay_ms * retry->jitter_percent / 100 + 1));
         delay_ms *= retry->factor;
     }
 }

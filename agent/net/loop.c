@@ -99,3 +99,13 @@ void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
     net_counters.timers_refused.value = loop->timers.refused;
     loop->turning = false;
 }
+
+void km_loop_pause(struct km_loop *loop, int64_t delay_ms)
+{
+    int64_t until_ms = km_port_now_ms() + delay_ms;
+
+    while (delay_ms > 0 && !km_port_stop_requested()) {
+        km_loop_turn(loop, delay_ms);
+        delay_ms = until_ms - km_port_now_ms();
+    }
+}

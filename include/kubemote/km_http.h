@@ -201,5 +201,7 @@ void km_loop_init(struct km_loop *loop);
 int km_loop_add(struct km_loop *loop, struct km_conn *conn); /* KM_ERR_FULL */
 /* One turn: poll (until the nearest deadline or max_wait_ms, negative = no limit), step connections, run timers. */
 void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms);
+/* Turns it for delay_ms, or until the process is to stop. */
+void km_loop_pause(struct km_loop *loop, int64_t delay_ms);
 
 #endif
