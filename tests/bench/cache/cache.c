@@ -5,14 +5,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "../measure.h"
 #include "kubemote/km_index.h"
 
 #define OBJECTS 500
 #define LARGE 10000
 #define NAMESPACES 10
-#define RUNS 31
 #define ROUNDS 200
 
 struct object {
@@ -28,15 +27,6 @@ KM_STORE_DEFINE(large, struct object, LARGE, KM_KEY_SIZE, NULL, NULL);
 static char namespaces[LARGE][16], names[LARGE][32], texts[LARGE][48];
 static struct km_slice keys[LARGE], ns_slices[LARGE], name_slices[LARGE];
 static volatile uintptr_t sink;
-
-/* Processor time, which other programs on the machine do not lengthen. */
-static int64_t now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Each returns the nanoseconds of all its operations. */
 static int64_t get_by_key(void)
@@ -162,21 +152,6 @@ static int64_t list(void)
             sink += (uintptr_t)km_cache_get(store.cache, slot);
     }
     return now_ns() - start;
-}
-
-static void measure(const char *name, int64_t (*run)(void), int operations)
-{
-    int64_t times[RUNS];
-
-    for (int i = 0; i < RUNS; i++) {
-        int64_t ns = run();
-        int at = i;
-
-        for (; at > 0 && times[at - 1] > ns; at--)
-            times[at] = times[at - 1];
-        times[at] = ns;
-    }
-    printf("%s %.1f\n", name, (double)times[RUNS / 2] / operations);
 }
 
 static void fill(void)

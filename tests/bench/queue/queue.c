@@ -5,14 +5,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "../measure.h"
 #include "kubemote/km_queue.h"
 
 #define KEYS 100
 #define PENDING 10000
 #define MORE 1000
-#define RUNS 31
 #define ROUNDS 2000
 
 KM_QUEUE_DEFINE(small, KEYS, 5, 1000000);
@@ -25,15 +24,6 @@ KM_KEYQUEUE_DEFINE(large_texts, PENDING + MORE, 32, &large_limits.limiter);
 static char names[PENDING + MORE][32];
 static struct km_slice keys[PENDING + MORE];
 static int64_t delays[PENDING + MORE];
-
-/* Processor time, which other programs on the machine do not lengthen. */
-static int64_t now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Each returns the nanoseconds of all its operations. */
 static int64_t cycle_slots(void)
@@ -90,21 +80,6 @@ static int64_t after_texts(void)
     for (int i = PENDING; i < PENDING + MORE; i++)
         (void)km_keyqueue_add_after(&large_texts, keys[i], delays[i], 0);
     return now_ns() - start;
-}
-
-static void measure(const char *name, int64_t (*run)(void), int operations)
-{
-    int64_t times[RUNS];
-
-    for (int i = 0; i < RUNS; i++) {
-        int64_t ns = run();
-        int at = i;
-
-        for (; at > 0 && times[at - 1] > ns; at--)
-            times[at] = times[at - 1];
-        times[at] = ns;
-    }
-    printf("%s %.1f\n", name, (double)times[RUNS / 2] / operations);
 }
 
 int main(void)
