@@ -483,6 +483,25 @@ static void stops_and_starts_again(void **state)
     end();
 }
 
+static void a_factory_stops_and_starts(void **state)
+{
+    struct km_factory factory = {.first = &pods};
+
+    (void)state;
+    begin();
+    exchange();
+    km_factory_stop(&factory);
+    unsigned told = calls;
+    api_add_pod("default", "p0", API_NODE);
+    run(2000);
+    rig_check(calls == told);
+    km_factory_start(&factory);
+    km_factory_start(&factory); /* it runs already */
+    settle(30000);
+    rig_check(calls > told && km_factory_synced(&factory));
+    end();
+}
+
 static bool has_new_pod(void *ctx, const struct km_store *store)
 {
     ++*(unsigned *)ctx;
@@ -642,6 +661,7 @@ int main(void)
         cmocka_unit_test(too_many_come_and_go),
         cmocka_unit_test(slow_handlers_lose_nothing),
         cmocka_unit_test(stops_and_starts_again),
+        cmocka_unit_test(a_factory_stops_and_starts),
         cmocka_unit_test(TestUntilWithSync),
         cmocka_unit_test(nothing_is_missed_across_a_death),
         cmocka_unit_test(flash_wear_is_bounded),
