@@ -40,20 +40,22 @@ bool km_slice_eq_nocase(struct km_slice a, const char *text)
     return true;
 }
 
-static bool is_blank(char c)
+struct km_slice km_slice_trim_set(struct km_slice a, const char *set)
 {
-    return c == ' ' || c == '\t';
+    size_t count = strlen(set);
+
+    while (a.len > 0 && memchr(set, a.ptr[0], count) != NULL) {
+        a.ptr++;
+        a.len--;
+    }
+    while (a.len > 0 && memchr(set, a.ptr[a.len - 1], count) != NULL)
+        a.len--;
+    return a;
 }
 
 struct km_slice km_slice_trim(struct km_slice a)
 {
-    while (a.len > 0 && is_blank(a.ptr[0])) {
-        a.ptr++;
-        a.len--;
-    }
-    while (a.len > 0 && is_blank(a.ptr[a.len - 1]))
-        a.len--;
-    return a;
+    return km_slice_trim_set(a, " \t");
 }
 
 int km_slice_to_u64(struct km_slice a, uint64_t *out)

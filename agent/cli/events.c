@@ -103,12 +103,7 @@ static void put_last_seen(struct km_buf *out, const struct event *e)
 
 static struct km_slice trimmed(const char *text)
 {
-    struct km_slice s = km_slice_of(text);
-    while (s.len > 0 && strchr(" \t\r\n", s.ptr[0]) != NULL)
-        s = (struct km_slice){s.ptr + 1, s.len - 1};
-    while (s.len > 0 && strchr(" \t\r\n", s.ptr[s.len - 1]) != NULL)
-        s.len--;
-    return s;
+    return km_slice_trim_set(km_slice_of(text), " \t\r\n");
 }
 
 static void print_headers(void)

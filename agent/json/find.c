@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
 
 #include "json_priv.h"
 
@@ -55,20 +54,9 @@ static int find_child(struct km_slice in, const char *segment, size_t len, struc
     return any ? KM_OK : KM_ERR_NOT_FOUND;
 }
 
-static struct km_slice without_space(struct km_slice text)
-{
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]) != NULL)
-        text.len--;
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[0]) != NULL) {
-        text.ptr++;
-        text.len--;
-    }
-    return text;
-}
-
 int km_json_find(struct km_slice text, const char *pointer, struct km_slice *value)
 {
-    struct km_slice at = without_space(text);
+    struct km_slice at = km_slice_trim_set(text, " \t\r\n");
     const char *segment;
     size_t len;
 

@@ -279,17 +279,9 @@ int kube_on_body(void *ctx, struct km_slice bytes)
 
 static struct km_slice said(const struct km_lane *lane)
 {
-    static const char blanks[] = " \t\r\n\v\f";
-    struct km_slice text = km_buf_slice(&lane->text);
     if (!lane->is_text)
         return km_slice_of("unknown");
-    while (text.len > 0 && strchr(blanks, text.ptr[text.len - 1]) != NULL)
-        text.len--;
-    while (text.len > 0 && strchr(blanks, text.ptr[0]) != NULL) {
-        text.ptr++;
-        text.len--;
-    }
-    return text;
+    return km_slice_trim_set(km_buf_slice(&lane->text), " \t\r\n\v\f");
 }
 
 /* A message has room for the beginning of what was said. */

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kube_priv.h"
 #include "kubeconfig_priv.h"
 #include "kubemote/km_port.h"
 #include "kubemote/km_yaml.h"
 
-/* A plain memset of memory that is not read again may be left out by the compiler. */
-static void wipe(void *data, size_t len)
+void kube_wipe(void *data, size_t len)
 {
     volatile char *p = data;
     while (len-- > 0)
@@ -17,13 +17,13 @@ static void wipe(void *data, size_t len)
 void km_kubeconfig_wipe_key(struct km_kubeconfig *config)
 {
     if (config->key.len > 0)
-        wipe(config->store + (config->key.ptr - config->store), config->key.len);
+        kube_wipe(config->store + (config->key.ptr - config->store), config->key.len);
     config->key = (struct km_slice){"", 0};
 }
 
 void km_kubeconfig_wipe(struct km_kubeconfig *config)
 {
-    wipe(config->store, sizeof config->store);
+    kube_wipe(config->store, sizeof config->store);
     config->store_len = 0;
     config->ca = config->cert = config->key = config->token = config->headers =
         (struct km_slice){"", 0};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates and keys in files, read again when they change, as client-go does. */
-#include <string.h>
 
 #include "kube_priv.h"
 #include "kubemote/km_log.h"
@@ -142,13 +141,6 @@ static void use(struct km_client *client, const struct km_tls_creds *creds)
     drop_connections(client);
 }
 
-static void wipe(char *data, size_t len)
-{
-    volatile char *p = data;
-    while (len-- > 0)
-        *p++ = 0;
-}
-
 /* Not inlined: what every request asks is small and stays in memory, the rest does not. */
 __attribute__((noinline)) static void look(struct km_client *client)
 {
@@ -161,7 +153,7 @@ __attribute__((noinline)) static void look(struct km_client *client)
         use(client, &creds);
     else
         note_failure(client, km_strerror(err));
-    wipe(config->store + config->store_len, sizeof config->store - config->store_len);
+    kube_wipe(config->store + config->store_len, sizeof config->store - config->store_len);
 }
 
 void kube_reload(struct km_client *client, bool connected)

@@ -84,7 +84,9 @@ struct km_slice km_slice_of(const char *text); /* of a C string; NULL gives an e
 bool km_slice_eq(struct km_slice a, struct km_slice b);
 bool km_slice_eq_str(struct km_slice a, const char *text);
 bool km_slice_eq_nocase(struct km_slice a, const char *text); /* ASCII letters only */
-struct km_slice km_slice_trim(struct km_slice a);             /* without SP and HTAB at both ends */
+struct km_slice km_slice_trim_set(struct km_slice a,
+                                  const char *set); /* without the set's bytes at both ends */
+struct km_slice km_slice_trim(struct km_slice a);   /* without SP and HTAB at both ends */
 /* Decimal digits only, no sign, no blanks. KM_OK, KM_ERR_SYNTAX, or KM_ERR_TOO_LONG on overflow. */
 int km_slice_to_u64(struct km_slice a, uint64_t *out);
 /* Copies with NUL. KM_ERR_TOO_LONG when it does not fit: then out holds the empty string. */
