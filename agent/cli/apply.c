@@ -138,7 +138,7 @@ static int run(const struct words *words)
     f.visit.fn = on_item;
     err = visit_all(&f.visit, words);
     if (many && applied > 0)
-        get_objects_end();
+        (void)get_objects_end();
     if (err == KM_OK && f.visit.count == 0 && !errors_any())
         errors_add_text("no objects passed to apply");
     return errors_finish(true);

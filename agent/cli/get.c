@@ -18,7 +18,7 @@ char get_sort_at[640];
 static const struct flag flags[] = {
     {"output", 'o', FLAG_TEXT, &o.output, "wide, name, json, yaml or jsonpath=TEMPLATE", NULL},
     VISIT_FLAGS(get_files),
-    {"sort-by", 0, FLAG_TEXT, &o.sort_by, "sort tables and names by a field: .metadata.name", NULL},
+    {"sort-by", 0, FLAG_TEXT, &o.sort_by, "sort by a field: .metadata.name", NULL},
     {"selector", 'l', FLAG_TEXT, &o.selector, "label selector: app=web,tier!=db,env in (a,b)",
      NULL},
     {"field-selector", 0, FLAG_TEXT, &o.field_selector, "field selector: metadata.name=a", NULL},
@@ -66,19 +66,25 @@ static int send(int err, const char *accept,
     return cli_call(&get_request);
 }
 
+static struct km_options asked(void)
+{
+    bool sorts_rows = get_sort_at[0] != '\0' && get_prints_tables();
+    return (struct km_options){.label_selector = o.selector,
+                               .field_selector = o.field_selector,
+                               .include_object = sorts_rows ? "Object" : NULL};
+}
+
 int get_fetch(const struct get_place *at, const char *accept, const char *token,
               int (*on_bytes)(struct km_request *r, struct km_slice bytes))
 {
-    struct km_options options = {.label_selector = o.selector,
-                                 .field_selector = o.field_selector,
-                                 .limit = o.chunk_size > 0 ? (uint32_t)o.chunk_size : 0,
-                                 .include_object = get_sort_at[0] != '\0' ? "Object" : NULL,
-                                 .continue_token = token};
+    struct km_options options = asked();
     memset(&get_request, 0, sizeof get_request);
     if (at->name != NULL)
         return send(km_rest_get(&get_request, &cli.client, &at->what->resource, at->ns, at->name,
-                                o.subresource, NULL),
+                                o.subresource, &options),
                     accept, on_bytes);
+    options.limit = o.chunk_size > 0 ? (uint32_t)o.chunk_size : 0;
+    options.continue_token = token;
     return send(km_rest_list(&get_request, &cli.client, &at->what->resource, at->ns, &options),
                 accept, on_bytes);
 }
@@ -88,9 +94,8 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
 {
     char one[300];
     struct km_buf text;
-    struct km_options options = {.label_selector = o.selector,
-                                 .field_selector = o.field_selector,
-                                 .resource_version = version};
+    struct km_options options = asked();
+    options.resource_version = version;
     memset(&get_request, 0, sizeof get_request);
     if (at->name != NULL) {
         km_buf_init(&text, one, sizeof one);
@@ -147,9 +152,10 @@ int get_fail(const struct get_place *at, int err)
         err = item_blame(at->ns, &get_request, err);
     static char text[4096];
     struct km_buf out;
-    bool table = o.form == GET_TABLE || o.form == GET_WIDE;
-    const struct fail f = {
-        .err = err, .request = &get_request, .alone = at->name != NULL || !table, .lead = lead(at)};
+    const struct fail f = {.err = err,
+                           .request = &get_request,
+                           .alone = at->name != NULL || !get_prints_tables(),
+                           .lead = lead(at)};
     km_buf_init(&out, text, sizeof text);
     fail_put(&out, &f);
     err_printf("%s\n", text);
@@ -247,7 +253,7 @@ static int print_tables(const struct targets *targets, bool several)
         (void)resolve(&targets->items[i], &last, &at);
     }
     status |= table_end();
-    if (o.form == GET_NAME || table_wrote() || o.ignore_not_found || status != 0)
+    if (table_wrote() || o.ignore_not_found || status != 0)
         return status;
     if (all_namespaced)
         err_printf("No resources found in %s namespace.\n", cli.effective_ns);
@@ -270,14 +276,14 @@ static int print_objects(const struct targets *targets)
         status |= get_objects(&at);
     }
     if (many)
-        get_objects_end();
+        status |= get_objects_end();
     return status;
 }
 
 static int watch(const struct targets *targets, bool several)
 {
     static struct km_api_resource what;
-    bool table = o.form == GET_TABLE || o.form == GET_WIDE;
+    bool table = get_prints_tables();
     struct get_place at;
     if (several || targets->count != 1)
         return cli_usage_error("you may only specify a single resource type");
@@ -364,6 +370,11 @@ bool get_prints_objects(void)
     return o.form >= GET_JSON;
 }
 
+bool get_prints_tables(void)
+{
+    return o.form < GET_NAME;
+}
+
 /* kubectl sorts the whole list, so it asks for it in one piece. */
 static int choose_order(void)
 {
@@ -373,21 +384,20 @@ static int choose_order(void)
     if (o.watch || o.watch_only)
         err_printf("warning: --watch%s requested, --sort-by will be ignored%s\n",
                    o.watch ? "" : "-only", o.watch ? " for watch events received" : "");
-    if (get_prints_objects())
-        return cli_usage_error("--sort-by is for tables and names, not for -o %.60s", o.output);
     km_buf_init(&pointer, get_sort_at, sizeof get_sort_at);
-    km_buf_puts(&pointer, "/rows/*/object");
+    km_buf_puts(&pointer, get_prints_tables() ? "/rows/*/object" : "");
     if (jsonpath_pointer(km_slice_of(o.sort_by), &pointer) != KM_OK)
         return cli_usage_error("--sort-by=%.200s: only plain paths such as .metadata.name are "
                                "supported",
                                o.sort_by);
-    o.chunk_size = 0;
+    if (!o.watch && !o.watch_only)
+        o.chunk_size = 0;
     return 0;
 }
 
 static int check_alone(void)
 {
-    if (o.show_labels && o.form != GET_TABLE && o.form != GET_WIDE)
+    if (o.show_labels && !get_prints_tables())
         return cli_usage_error("--show-labels option cannot be used with %s printer", o.output);
     if (o.watch_events && !o.watch && !o.watch_only)
         return cli_usage_error(
@@ -448,8 +458,7 @@ static int run(const struct words *words)
         return 1;
     if (o.watch || o.watch_only)
         return watch(&targets, several);
-    bool table = o.form == GET_TABLE || o.form == GET_WIDE || get_sort_at[0] != '\0';
-    return table ? print_tables(&targets, several) : print_objects(&targets);
+    return get_prints_tables() ? print_tables(&targets, several) : print_objects(&targets);
 }
 #undef o
 

@@ -44,7 +44,7 @@ static void print(const struct item *item)
     bool begun = is_last(item->what);
     if (!item_name_ok(item->name))
         return;
-    if (get_prints_objects() || get_options.form == GET_NAME) {
+    if (!get_prints_tables()) {
         work.status |= get_objects(&at);
         return;
     }
@@ -67,9 +67,9 @@ int get_from_files(const struct words *words)
     get_files.fn = print;
     work.several = several || !seen;
     (void)visit_all(&get_files, words);
-    if (get_prints_objects() && many && work.count > 0)
-        get_objects_end();
-    if (!get_prints_objects())
+    if (get_prints_tables())
         work.status |= table_end();
+    else if (many && work.count > 0)
+        work.status |= get_objects_end();
     return errors_finish(true) | work.status;
 }

@@ -10,7 +10,7 @@
 
 static struct objects objects KM_POOL_STORAGE(cli_objects);
 static struct {
-    bool many, begun, hide, watching;
+    bool many, begun, hide, watching, sorts;
     bool struct_list; /* as apply prints its list: of a struct, not of a map */
     uint64_t printed;
     int failure; /* the first one */
@@ -18,10 +18,21 @@ static struct {
 
 /* ---- one object ---- */
 
-static int print_name(struct objects *o)
+static struct km_slice name_of(const struct object_meta *meta)
 {
-    out_kind(o->meta.kind, group_of(o->meta.api_version));
-    out_printf("/%s\n", o->meta.name[0] == '\0' ? "<unknown>" : o->meta.name);
+    static char text[sizeof *meta];
+    struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    put_kind(&out, meta->kind, group_of(meta->api_version));
+    km_buf_putc(&out, '/');
+    km_buf_puts(&out, meta->name[0] == '\0' ? "<unknown>" : meta->name);
+    return km_buf_slice(&out);
+}
+
+static int print_name(struct km_slice name)
+{
+    out_slice(name);
+    out_text("\n");
     return KM_OK;
 }
 
@@ -72,8 +83,11 @@ static int print_event_line(struct objects *o, struct km_slice text)
 
 static int print_object(struct objects *o, struct km_slice text)
 {
-    if (get_options.form == GET_NAME)
-        return print_name(o);
+    bool name = get_options.form == GET_NAME;
+    if (state.sorts)
+        return get_sort_add(text, name ? name_of(&o->meta) : text);
+    if (name)
+        return print_name(name_of(&o->meta));
     if (get_options.form == GET_JSONPATH) {
         begin_list();
         state.many ? jsonpath_list_item(text) : jsonpath_print(get_options.path, text);
@@ -88,6 +102,11 @@ static int print_object(struct objects *o, struct km_slice text)
     if (!state.many)
         out_text("\n");
     return KM_OK;
+}
+
+static int print_sorted(struct km_slice text)
+{
+    return get_options.form == GET_NAME ? print_name(text) : print_object(&objects, text);
 }
 
 static int on_object(struct objects *o, struct km_slice text)
@@ -138,9 +157,9 @@ static void begin(enum objects_of of)
     /* kubectl looks neither into events nor at what a template prints. */
     objects.managed_fields =
         get_options.managed_fields || get_options.watch_events || get_options.form == GET_JSONPATH;
-    objects.only_meta = get_options.form == GET_NAME;
+    objects.only_meta = get_options.form == GET_NAME && !state.sorts;
     objects.on_object = on_object;
-    objects.on_large = get_options.form == GET_JSONPATH ? NULL : on_large;
+    objects.on_large = get_options.form == GET_JSONPATH || state.sorts ? NULL : on_large;
     objects_begin(&objects);
 }
 
@@ -154,6 +173,8 @@ void get_objects_begin(bool many)
     state.many = many && get_options.form != GET_NAME;
     state.begun = state.hide = state.watching = false;
     state.printed = 0;
+    state.sorts = many && get_sort_at[0] != '\0';
+    get_sort_begin();
 }
 
 /* The error of a body that was read; KM_OK: it is another's. */
@@ -161,6 +182,8 @@ static int tell_problem(int err)
 {
     if (err == KM_ERR_CONFIG)
         return cli_usage_error("yaml: control characters are not allowed");
+    if (err == KM_ERR_TOO_LONG && state.sorts)
+        return get_sort_fail();
     if (err == KM_ERR_TOO_LONG && get_options.form == GET_JSONPATH)
         return cli_usage_error("an object is larger than %d bytes (CONFIG_KM_CLI_OBJECT_BYTES)",
                                CONFIG_KM_CLI_OBJECT_BYTES);
@@ -203,10 +226,18 @@ int get_object_end(void)
     return objects_end(&objects);
 }
 
-void get_objects_end(void)
+int get_objects_end(void)
 {
+    if (state.sorts) {
+        state.sorts = false;
+        int err = get_sort_end(print_sorted);
+        if (err != KM_OK) {
+            (void)tell_problem(err);
+            return 1;
+        }
+    }
     if (!state.many)
-        return;
+        return 0;
     begin_list();
     if (get_options.form == GET_JSONPATH) {
         jsonpath_list_end();
@@ -221,6 +252,7 @@ void get_objects_end(void)
         out_text("kind: List\n");
         out_text(state.struct_list ? "metadata: {}\n" : "metadata:\n  resourceVersion: \"\"\n");
     }
+    return 0;
 }
 
 int get_objects_watch(const struct get_place *at, const char *version, bool skip_first)

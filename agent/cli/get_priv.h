@@ -18,7 +18,8 @@ struct get_options {
 };
 extern struct get_options get_options;
 extern struct km_request get_request;
-extern char get_sort_at[640]; /* where the key of --sort-by stands in a table; "" = no sorting */
+extern char get_sort_at
+    [640]; /* where the key of --sort-by stands in an object, or in a table; "" = no sorting */
 
 /* What is asked for: a list (name NULL) or an object; ns NULL = all namespaces or none. */
 struct get_place {
@@ -67,6 +68,8 @@ const char *get_table_version(void);
 int get_choose_form(bool tables);
 /* Whether objects are printed: -o is neither empty nor wide nor name. */
 bool get_prints_objects(void);
+/* Whether it is empty or wide. */
+bool get_prints_tables(void);
 #define GET_OUTPUT_FLAGS \
     { \
         "output", 'o', FLAG_TEXT, &get_options.output, "name, json, yaml or jsonpath=TEMPLATE", \
@@ -85,8 +88,19 @@ void get_object_begin(void);
 int get_object_feed(struct km_slice bytes);
 int get_object_end(void);
 int get_objects(const struct get_place *at);
-void get_objects_end(void);
+/* Prints those that were held back for --sort-by, and the end of the List; the exit status. */
+int get_objects_end(void);
 int get_objects_watch(const struct get_place *at, const char *version, bool skip_first);
 const char *get_objects_version(void);
+
+/* ---- --sort-by of objects: get_sort.c ---- */
+
+void get_sort_begin(void);
+/* `line` is what will be printed of the object. KM_ERR_TOO_LONG beyond CONFIG_KM_CLI_SORT_BYTES: tell with get_sort_fail. */
+int get_sort_add(struct km_slice object, struct km_slice line);
+/* The error that the objects do not fit; nothing will be printed. Returns the exit status. */
+int get_sort_fail(void);
+/* Prints each in order; the exit status, or what print returned. */
+int get_sort_end(int (*print)(struct km_slice line));
 
 #endif

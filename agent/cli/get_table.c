@@ -191,17 +191,15 @@ void get_table_begin(const struct km_api_resource *what, bool with_kind)
     km_buf_printf(&text, "%s%s%s/", what->kind, what->group[0] == '\0' ? "" : ".", what->group);
     for (char *c = prefix; *c != '\0'; c++)
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-    bool names = o->form == GET_NAME;
-    namespaced = namespaced || (o->all_namespaces && what->namespaced && !names);
+    namespaced = namespaced || (o->all_namespaces && what->namespaced);
     const struct table_options options = {
         .wide = o->form == GET_WIDE,
-        .only_names = names,
-        .no_headers = o->no_headers || names,
+        .no_headers = o->no_headers,
         .with_namespace = namespaced,
         .with_event = o->watch_events,
         .show_labels = o->show_labels,
         .label_columns = &o->label_columns,
-        .kind_prefix = with_kind || names ? prefix : NULL,
+        .kind_prefix = with_kind ? prefix : NULL,
         .sort_by = get_sort_at[0] != '\0' ? o->sort_by : NULL,
     };
     table_begin(&options);

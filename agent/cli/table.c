@@ -27,7 +27,6 @@ static struct table {
     size_t text_rows;  /* of --sort-by: in `text`, without the header */
     bool rows_seen, keys_seen;
     char key[256];
-    uint32_t order[TABLE_SORT_COUNT];
     /* The row under way. */
     uint16_t cell, shown_cells, extra_cells; /* extra: beyond the server's own columns */
     char cells_data[CONFIG_KM_CLI_ROW_BYTES], labels_data[CONFIG_KM_CLI_ROW_BYTES], ns[64];
@@ -144,9 +143,10 @@ static void print_sorted(void)
     if (table.header_waits)
         at = print_line(cells_of(at));
     struct km_slice rows = {at, table.text.len - (size_t)(at - table.text.data)};
-    size_t count = table_sort(rows, table.order);
+    size_t count;
+    const uint32_t *order = table_sort(rows, &count);
     for (size_t i = 0; i < count; i++)
-        (void)print_line(cells_of(at + table.order[i]));
+        (void)print_line(cells_of(at + order[i]));
 }
 
 void table_flush(void)
@@ -185,18 +185,13 @@ static bool lacks_key(void)
 
 int table_end(void)
 {
-    struct km_slice path = km_slice_trim(km_slice_of(table.options.sort_by));
     if (!lacks_key()) {
         table_flush();
         return 0;
     }
     km_buf_reset(&table.text);
     table.separate = false;
-    bool braces = path.len > 1 && path.ptr[0] == '{';
-    bool dot = path.ptr[0] == '.' || braces;
-    return cli_usage_error(
-        "couldn't find any field with path \"%s%s%.*s%s\" in the list of objects",
-        braces ? "" : "{", dot ? "" : ".", (int)path.len, path.ptr, braces ? "" : "}");
+    return table_sort_lacks_key(table.options.sort_by);
 }
 
 /* ---- cells ---- */
@@ -304,8 +299,6 @@ static uint16_t label_columns(void)
 void table_cell(struct km_slice text)
 {
     uint16_t i = table.cell++;
-    if (table.options.only_names && i != table.name_column)
-        return;
     if (i >= table.column_count ? table.extra_cells >= label_columns() : !table.shown[i])
         return;
     table.extra_cells = (uint16_t)(table.extra_cells + (i >= table.column_count));

@@ -8,7 +8,6 @@
 #define TABLE_EXTRA_COUNT (FLAG_TEXT_COUNT + 3)
 
 struct table_options {
-    bool only_names; /* the column of names and no header */
     bool wide, no_headers, with_namespace, with_event, show_labels;
     const struct flag_texts *label_columns;
     const char *kind_prefix; /* "pod/", NULL = none */
@@ -42,10 +41,15 @@ void table_undo(void);
 
 /* ---- table_sort.c ---- */
 
-/* Rows that can be sorted at a time; a row takes 16 bytes at least, nearly always. */
-#define TABLE_SORT_COUNT (CONFIG_KM_CLI_TABLE_BYTES / 16)
-/* Lines of `text`, each of a key, \x01 and the row: where each begins, in order of keys as kubectl compares them; rows of equal
-   keys stay in theirs. Returns their count. */
-size_t table_sort(struct km_slice text, uint32_t order[TABLE_SORT_COUNT]);
+/* Lines that can be sorted at a time; a row takes 16 bytes at least, nearly always, and a name 32. */
+#define TABLE_SORT_COUNT \
+    (CONFIG_KM_CLI_TABLE_BYTES / 16 > CONFIG_KM_CLI_SORT_BYTES / 32 \
+         ? CONFIG_KM_CLI_TABLE_BYTES / 16 \
+         : CONFIG_KM_CLI_SORT_BYTES / 32)
+/* Lines of `text`, each of a JSON scalar as key, \x01 and the rest: where each begins, in order of keys as kubectl compares them;
+   lines of equal keys stay in theirs, those without one are reversed, as in kubectl while they are few. Valid until the next call. */
+const uint32_t *table_sort(struct km_slice text, size_t *count);
+/* The error that nothing has a key; returns the exit status. */
+int table_sort_lacks_key(const char *path);
 
 #endif

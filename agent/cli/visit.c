@@ -396,15 +396,22 @@ struct km_slice group_of(const char *api_version)
     return (struct km_slice){api_version, slash == NULL ? 0 : (size_t)(slash - api_version)};
 }
 
+void put_kind(struct km_buf *out, const char *kind, struct km_slice group)
+{
+    for (; *kind != '\0'; kind++)
+        km_buf_putc(out, *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind);
+    if (group.len > 0)
+        km_buf_putc(out, '.');
+    km_buf_put_slice(out, group);
+}
+
 void out_kind(const char *kind, struct km_slice group)
 {
-    for (; *kind != '\0'; kind++) {
-        char c = *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind;
-        out_bytes(&c, 1);
-    }
-    if (group.len > 0)
-        out_text(".");
-    out_slice(group);
+    char text[512];
+    struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    put_kind(&out, kind, group);
+    out_slice(km_buf_slice(&out));
 }
 
 void print_done(const struct answer *a, const char *operation, enum dry_run dry_run)

@@ -134,6 +134,7 @@ int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault);
 /* -o: NULL, or "name"; another is an error. */
 int output_check(const char *output);
 /* "deployment.apps": the kind in small letters with its group. */
+void put_kind(struct km_buf *out, const char *kind, struct km_slice group);
 void out_kind(const char *kind, struct km_slice group);
 /* The group of an apiVersion. */
 struct km_slice group_of(const char *api_version);

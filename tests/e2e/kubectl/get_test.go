@@ -5,6 +5,7 @@ package kubectl
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -127,7 +128,46 @@ func TestSortBy(t *testing.T) {
 		{args: "get flowschemas --sort-by=.spec.matchingPrecedence -o name"},
 		{args: "get ns nosuch --sort-by=.metadata.name"},
 		{args: "get pods -n nowhere --sort-by=.metadata.name"},
+		{args: "get ns --sort-by=.metadata.labels.team"},
+		{args: "get ns -w --sort-by=.metadata.uid", during: touch},
+		{args: "get ns -o json --sort-by=.metadata.uid"},
+		{args: "get ns -o yaml --sort-by=.metadata.uid"},
+		{args: "get ns -o name --sort-by=.metadata.labels.team"},
+		{args: "get ns -o json --sort-by=.metadata.nosuch"},
+		{args: "get ns -o json --sort-by=.spec.finalizers[0]"},
+		{args: "get ns web default kube-system -o json --sort-by=.metadata.uid"},
+		{args: "get ns web default kube-system -o name --sort-by=.metadata.uid"},
+		{args: "get ns web -o json --sort-by=.metadata.nosuch"},
+		{args: "get ns default nosuch -o json --sort-by=.metadata.uid"},
+		{args: "get pods,svc,deploy -n web -o json --sort-by=.metadata.name"},
+		{args: "get pods,svc,deploy -n web -o name --sort-by=.metadata.name"},
+		{args: "get svc -A -o json --sort-by=.spec.ports[0].port"},
+		{args: "get clusterroles -o yaml --sort-by=.metadata.uid"},
+		{args: "get pods -n nowhere -o json --sort-by=.metadata.name"},
+		{args: "get ns -o jsonpath={.items[*].metadata.name} --sort-by=.metadata.uid"},
+		{args: "get ns -w -o json --sort-by=.metadata.uid", during: touch},
 	})
+}
+
+// More objects than are held back are an error that says how many, and nothing is printed.
+func TestSortByTooMany(t *testing.T) {
+	for name, data := range map[string]string{"many": strings.Repeat("x", 2000), "large": strings.Repeat("x", 300000)} {
+		var items []string
+		for i := range 600 {
+			items = append(items, fmt.Sprintf(`{"metadata":{"name":"cm-%d"},"data":{"a":%q}}`, i, data))
+		}
+		list := []byte(`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":[` + strings.Join(items, ",") + "]}")
+		rec := newRecorder(t, func(r *http.Request) *answer {
+			if !strings.HasSuffix(r.URL.Path, "/configmaps") {
+				return nil
+			}
+			return &answer{200, http.Header{"Content-Type": {"application/json"}}, list}
+		})
+		out := runProgram(t, ours, rec, &command{args: "get cm -o json --sort-by=.metadata.name"}, cacheOf(ours))
+		if out.code != 1 || out.stdout != "" || !strings.Contains(out.stderr, "CONFIG_KM_CLI_SORT_BYTES") {
+			t.Errorf("%s: %d, %d bytes, %s", name, out.code, len(out.stdout), out.stderr)
+		}
+	}
 }
 
 func jsonpath(words ...string) command { return command{argv: append([]string{"get"}, words...)} }

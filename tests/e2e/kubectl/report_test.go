@@ -55,9 +55,10 @@ Known limits, by design: memory does not grow with the cluster.
   order of the server, and as JSON within yaml.
 - yaml: the same data always; the same bytes unless a string is longer than 16 kB, or has a byte order mark, U+2028 or control
   characters. kubectl prints nothing when a string of one object has control characters; kubemote writes them escaped.
-- --sort-by: tables and -o name only. Rows are sorted while they fit CONFIG_KM_CLI_TABLE_BYTES; beyond that each such part is sorted by itself, and a
-  warning says so. Rows with equal keys stay in the server's order. When no row has the field, kubectl says "No resources found"
-  and kubemote that the field is missing, exit code 1.
+- --sort-by: plain paths. Rows of tables are sorted while they fit CONFIG_KM_CLI_TABLE_BYTES; beyond that each such part is sorted by
+  itself, and a warning says so. Of json, yaml, jsonpath and name all is sorted, or refused when it does not fit
+  CONFIG_KM_CLI_SORT_BYTES (512 kB). What has equal keys stays in the server's order. Tables of several types or of several names are
+  sorted as well; kubectl says that it finds no such field.
 - -o jsonpath: names, [N], [*], range and quoted text; of a list .items may stand there once, because items are not kept. Anything
   else is refused with its place in the template.
 - Writing commands print -o json, yaml, jsonpath and name. When one of several applied objects fails, kubectl prints none and kubemote
