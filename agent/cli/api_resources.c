@@ -8,15 +8,16 @@
 #define GAP 3 /* kubectl's columns: at least 6 wide, 3 between */
 #define MIN_WIDTH 6
 
-static const char *api_group, *output, *namespaced, *sort_by;
+static const char *api_group, *output, *sort_by;
+static enum km_choice namespaced;
 static struct flag_texts categories, verbs;
 static bool no_headers, cached;
 
 static const struct flag resource_flags[] = {
     {"api-group", 0, FLAG_TEXT, &api_group, "only resources of this group", NULL},
     {"categories", 0, FLAG_TEXTS, &categories, "only resources of these categories: a,b", NULL},
-    {"namespaced", 0, FLAG_MAYBE, &namespaced,
-     "true: only what lives in namespaces; false: only the rest", "true"},
+    {"namespaced", 0, FLAG_CHOICE, &namespaced,
+     "true: only what lives in namespaces; false: only the rest", NULL},
     {"verbs", 0, FLAG_TEXTS, &verbs, "only resources that have these verbs: list,get", NULL},
     {"sort-by", 0, FLAG_TEXT, &sort_by, "name or kind", NULL},
     {"cached", 0, FLAG_BOOL, &cached, "take the answer that was kept, when there is one", NULL},
@@ -84,8 +85,8 @@ static bool wanted(const char *line)
 {
     if (api_group != NULL && !km_slice_eq_str(word(line, GROUP), api_group))
         return false;
-    if (namespaced != NULL &&
-        km_slice_eq_str(word(line, SCOPE), "namespaced") != (strcmp(namespaced, "true") == 0))
+    if (namespaced != KM_UNSET &&
+        km_slice_eq_str(word(line, SCOPE), "namespaced") != (namespaced == KM_YES))
         return false;
     return word(line, VERBS).len > 0 && has_all(word(line, VERBS), &verbs) &&
            has_all(word(line, CATEGORIES), &categories);

@@ -139,7 +139,7 @@ static int run(const struct words *words)
     err = visit_all(&f.visit, words);
     if (many && applied > 0)
         (void)get_objects_end();
-    if (err == KM_OK && f.visit.count == 0 && !errors_any())
+    if (err == KM_OK && applied == 0 && !errors_any())
         errors_add_text("no objects passed to apply");
     return errors_finish(true);
 }

@@ -9,10 +9,11 @@
 /* ---- flags, as pflag reads them: --name=value, --name value, -n value, -nvalue, -Aw, anywhere, until "--" ---- */
 
 enum flag_kind {
-    FLAG_BOOL,  /* bool */
-    FLAG_TEXT,  /* const char * */
-    FLAG_INT,   /* int64_t */
-    FLAG_TEXTS, /* struct flag_texts: may stand several times */
+    FLAG_BOOL,   /* bool */
+    FLAG_CHOICE, /* enum km_choice: unset when it does not stand there */
+    FLAG_TEXT,   /* const char * */
+    FLAG_INT,    /* int64_t */
+    FLAG_TEXTS,  /* struct flag_texts: may stand several times */
     FLAG_MAYBE /* const char *, takes its value only with "=": `without` stands for one that has none */
 };
 
@@ -93,6 +94,8 @@ extern const struct flag cli_global_flags[];
 
 /* Reads the kubeconfig and prepares client, lanes and discovery; no request goes out yet. cli.fault has words. */
 int cli_connect(void);
+/* NULL for an empty value, which is as if the flag were not there. */
+const char *cli_given(const char *text);
 /* Sends and waits; Warning headers are printed as kubectl does. */
 int cli_call(struct km_request *r);
 /* Prints an error in kubectl's words (spec of kubectl's checkErr) and returns the exit status, 1. r may be NULL. */

@@ -6,7 +6,7 @@
 #include "cli_priv.h"
 
 #define KM_FULL_CAUSE_FIELDS(S, I, B, R, A, M) \
-    S(reason, "/reason", 64) S(message, "/message", 512) S(field, "/field", 192)
+    S(reason, "/reason", 64) S(message, "/message", 1024) S(field, "/field", 192)
 KM_ELEMENT_STRUCT(full_cause, KM_FULL_CAUSE_FIELDS)
 
 #define KM_FULL_STATUS_FIELDS(S, I, B, R, A, M) \
@@ -34,5 +34,7 @@ struct fail {
     bool alone; /* no other error stands beside it: kubectl words that another way */
 };
 void fail_put(struct km_buf *out, const struct fail *f);
+/* What is wrong with a name that is to stand in a path, if anything. */
+bool fail_put_segment(struct km_buf *out, const char *what, const char *name);
 
 #endif

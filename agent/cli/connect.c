@@ -39,8 +39,7 @@ static void on_warning(void *ctx, struct km_slice text)
     err_printf("Warning: %.*s\n", (int)text.len, text.ptr);
 }
 
-/* An empty value is as if the flag were not there. */
-static const char *given(const char *text)
+const char *cli_given(const char *text)
 {
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
@@ -62,7 +61,7 @@ static void say_as_kubectl(struct km_fault *fault)
     memcpy(text, fault->text, sizeof text);
     const char *context = strstr(text, "context \""), *cluster = strstr(text, "cluster \"");
     char *end = strstr(text, "\" does not exist");
-    size_t len = given(cli.kubeconfig) == NULL ? 0 : strlen(cli.kubeconfig);
+    size_t len = cli_given(cli.kubeconfig) == NULL ? 0 : strlen(cli.kubeconfig);
     if (end != NULL)
         *end = '\0';
     if (end != NULL && context != NULL)
@@ -70,7 +69,7 @@ static void say_as_kubectl(struct km_fault *fault)
                            "Error in configuration: context was not found for specified context: "
                            "%s",
                            context + 9);
-    else if (end != NULL && cluster != NULL && given(cli.cluster) != NULL)
+    else if (end != NULL && cluster != NULL && cli_given(cli.cluster) != NULL)
         (void)km_fault_set(&told, KM_ERR_CONFIG, "no server found for cluster \"%s\"", cluster + 9);
     else if (len > 0 && strncmp(text, cli.kubeconfig, len) == 0 &&
              strcmp(text + len, ": no such file or directory") == 0)
@@ -82,12 +81,12 @@ static void say_as_kubectl(struct km_fault *fault)
 static int load_config(void)
 {
     const struct km_kubeconfig_options where = {
-        .path = given(cli.kubeconfig),
-        .context = given(cli.context),
+        .path = cli_given(cli.kubeconfig),
+        .context = cli_given(cli.context),
         .order = KM_KUBECONFIG_FIRST,
-        .cluster = given(cli.cluster),
-        .user = given(cli.user),
-        .server = given(cli.server),
+        .cluster = cli_given(cli.cluster),
+        .user = cli_given(cli.user),
+        .server = cli_given(cli.server),
         .tls_server_name = cli.tls_server_name,
         .allow_insecure = true,
         .insecure = cli.insecure,
@@ -95,7 +94,7 @@ static int load_config(void)
         .cert_file = cli.cert_file,
         .key_file = cli.key_file,
         .token = cli.token,
-        .as = given(cli.as),
+        .as = cli_given(cli.as),
         .as_groups = cli.as_groups.items,
         .as_group_count = cli.as_groups.count,
     };
@@ -104,7 +103,7 @@ static int load_config(void)
         say_as_kubectl(&cli.fault);
     if (err != KM_OK)
         return err;
-    cli.effective_ns = cli.ns != NULL && cli.ns[0] != '\0' ? cli.ns : cli.env->kubeconfig->ns;
+    cli.effective_ns = cli_given(cli.ns) != NULL ? cli.ns : cli.env->kubeconfig->ns;
     return KM_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cli_status.h"
 #include "kubemote/km_json_table.h"
+#include "kubemote/km_scalar.h"
 
 KM_ELEMENT_TABLE(full_cause, KM_FULL_CAUSE_FIELDS)
 KM_KIND_TABLE(full_status, "Status", KM_FULL_STATUS_FIELDS)
@@ -132,6 +133,29 @@ static bool has_prefix(const char *text)
     return strncmp(text, "Error in configuration: ", 24) == 0;
 }
 
+bool fail_put_segment(struct km_buf *out, const char *what, const char *name)
+{
+    if (km_name_problem(KM_NAME_PATH_SEGMENT, km_slice_of(name)) == NULL)
+        return false;
+    km_buf_printf(out, "invalid %s \"%.253s\": [may not ", what, name);
+    if (name[0] == '.')
+        km_buf_printf(out, "be '%.2s']", name);
+    else
+        km_buf_printf(out, "contain '%c']", strchr(name, '/') != NULL ? '/' : '%');
+    return true;
+}
+
+static bool put_bad_namespace(struct km_buf *out, const struct fail *f)
+{
+    size_t before = out->len;
+    km_buf_puts(out, f->alone ? "error: " : "");
+    if (f->err == KM_ERR_ARG && cli.effective_ns != NULL &&
+        fail_put_segment(out, "namespace", cli.effective_ns))
+        return true;
+    out->len = before;
+    return false;
+}
+
 void fail_put(struct km_buf *out, const struct fail *f)
 {
     bool answered = f->err == KM_ERR_STATUS && f->request != NULL && f->request->status != NULL;
@@ -146,7 +170,7 @@ void fail_put(struct km_buf *out, const struct fail *f)
                       cli.client.host_header);
     else if (km_err_is_link(f->err) || f->err == KM_ERR_CERT || f->err == KM_ERR_TLS)
         km_buf_printf(out, "Unable to connect to the server: %s", words(f));
-    else
+    else if (!put_bad_namespace(out, f))
         km_buf_printf(out, "%s%s", f->alone && !has_prefix(words(f)) ? "error: " : "", words(f));
 }
 

@@ -8,7 +8,7 @@ struct parser {
     int argc, at;
     char **argv;
     struct km_fault *fault;
-    bool *help;
+    struct flag help;
 };
 
 static const struct flag *find(const struct parser *p, struct km_slice name, char letter)
@@ -19,7 +19,7 @@ static const struct flag *find(const struct parser *p, struct km_slice name, cha
                 return f;
         }
     }
-    return NULL;
+    return letter == 'h' || km_slice_eq_str(name, "help") ? &p->help : NULL;
 }
 
 /* What a value that does not fit is told; `parse`: Go's function that would not take it. */
@@ -40,7 +40,11 @@ static int put_bool(const struct flag *f, const char *value, struct km_fault *fa
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
         if (strcmp(value, yes[i]) != 0 && strcmp(value, no[i]) != 0)
             continue;
-        *(bool *)f->out = strcmp(value, yes[i]) == 0;
+        bool is = strcmp(value, yes[i]) == 0;
+        if (f->kind == FLAG_BOOL)
+            *(bool *)f->out = is;
+        else
+            *(enum km_choice *)f->out = is ? KM_YES : KM_NO;
         return KM_OK;
     }
     return refuse(f, value, "ParseBool", fault);
@@ -59,6 +63,8 @@ static int put_int(const struct flag *f, const char *value, struct km_fault *fau
 static int put_texts(const struct flag *f, const char *value, struct km_fault *fault)
 {
     struct flag_texts *texts = f->out;
+    if (value[0] == '\0')
+        return KM_OK;
     if (texts->count >= FLAG_TEXT_COUNT)
         return km_fault_set(fault, KM_ERR_CONFIG, "--%s may stand %d times at most", f->name,
                             FLAG_TEXT_COUNT);
@@ -70,6 +76,7 @@ static int put(const struct flag *f, const char *value, struct km_fault *fault)
 {
     switch (f->kind) {
     case FLAG_BOOL:
+    case FLAG_CHOICE:
         return put_bool(f, value, fault);
     case FLAG_INT:
         return put_int(f, value, fault);
@@ -84,17 +91,15 @@ static int put(const struct flag *f, const char *value, struct km_fault *fault)
 /* What stands for the value of a flag that has none; NULL = it needs one. */
 static const char *implied(const struct flag *f)
 {
-    return f->kind == FLAG_BOOL ? "true" : f->kind == FLAG_MAYBE ? f->without : NULL;
+    if (f->kind == FLAG_MAYBE)
+        return f->without;
+    return f->kind == FLAG_BOOL || f->kind == FLAG_CHOICE ? "true" : NULL;
 }
 
 static int take_long(struct parser *p, const char *arg)
 {
     const char *equals = strchr(arg, '=');
     struct km_slice name = {arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg)};
-    if (km_slice_eq_str(name, "help")) {
-        *p->help = true;
-        return KM_OK;
-    }
     const struct flag *f = find(p, name, 0);
     if (f == NULL)
         return km_fault_set(p->fault, KM_ERR_CONFIG, "unknown flag: --%.*s",
@@ -112,14 +117,10 @@ static int take_letters(struct parser *p, const char *letters)
 {
     for (const char *c = letters; *c != '\0'; c++) {
         const struct flag *f = find(p, (struct km_slice){0}, *c);
-        if (f == NULL && *c == 'h') {
-            *p->help = true;
-            continue;
-        }
         if (f == NULL)
             return km_fault_set(p->fault, KM_ERR_CONFIG, "unknown shorthand flag: '%c' in -%.60s",
-                                *c, letters);
-        if (c[1] == '=')
+                                *c, c);
+        if (c[1] == '=' && c[2] != '\0')
             return put(f, c + 2, p->fault);
         if (implied(f) != NULL) {
             int err = put(f, implied(f), p->fault);
@@ -131,7 +132,7 @@ static int take_letters(struct parser *p, const char *letters)
             return put(f, c + 1, p->fault);
         if (p->at + 1 >= p->argc)
             return km_fault_set(p->fault, KM_ERR_CONFIG, "flag needs an argument: '%c' in -%.60s",
-                                *c, letters);
+                                *c, c);
         return put(f, p->argv[++p->at], p->fault);
     }
     return KM_OK;
@@ -149,7 +150,7 @@ static int take_word(const char *arg, struct words *words, struct km_fault *faul
 int flags_parse(const struct flag *const tables[], int argc, char **argv, struct words *words,
                 bool *help, struct km_fault *fault)
 {
-    struct parser p = {tables, argc, 0, argv, fault, help};
+    struct parser p = {tables, argc, 0, argv, fault, {"help", 'h', FLAG_BOOL, help, NULL, NULL}};
     bool only_words = false;
     int err = KM_OK;
     for (; p.at < argc && err == KM_OK; p.at++) {

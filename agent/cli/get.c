@@ -132,33 +132,27 @@ static const char *lead(const struct get_place *at)
     return text;
 }
 
-static int bad_name(const char *name)
-{
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return cli_usage_error("invalid resource name \"%.253s\": [may not be '%.2s']", name, name);
-    return cli_usage_error("invalid resource name \"%.253s\": [may not contain '%c']", name,
-                           strchr(name, '/') != NULL ? '/' : '%');
-}
-
 int get_fail(const struct get_place *at, int err)
 {
-    if (err == KM_ERR_ARG && at->name != NULL)
-        return bad_name(at->name);
-    if (err != KM_ERR_STATUS)
-        return cli_fail(err, &get_request);
-    if (o.ignore_not_found && strcmp(get_request.status->reason, "NotFound") == 0)
-        return 0;
-    if (at->name != NULL)
-        err = item_blame(at->ns, &get_request, err);
     static char text[4096];
     struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    if (err == KM_ERR_ARG && at->name != NULL && fail_put_segment(&out, "resource name", at->name))
+        return cli_usage_error("%s", text);
+    if (err != KM_ERR_STATUS && err != KM_ERR_ARG)
+        return cli_fail(err, &get_request);
+    bool told = err == KM_ERR_STATUS;
+    if (told && o.ignore_not_found && strcmp(get_request.status->reason, "NotFound") == 0)
+        return 0;
+    if (told && at->name != NULL)
+        err = item_blame(at->ns, &get_request, err);
     const struct fail f = {.err = err,
                            .request = &get_request,
                            .alone = at->name != NULL || !get_prints_tables(),
-                           .lead = lead(at)};
-    km_buf_init(&out, text, sizeof text);
+                           .lead = told ? lead(at) : NULL};
     fail_put(&out, &f);
-    err_printf("%s\n", text);
+    err_text(text);
+    err_text("\n");
     return 1;
 }
 
@@ -285,8 +279,11 @@ static int watch(const struct targets *targets, bool several)
     static struct km_api_resource what;
     bool table = get_prints_tables();
     struct get_place at;
-    if (several || targets->count != 1)
+    if (several)
         return cli_usage_error("you may only specify a single resource type");
+    if (targets->count != 1)
+        return cli_usage_error(
+            "you may only watch a single resource or type of resource at a time");
     (void)resolve(&targets->items[0], &what, &at);
     if (o.form == GET_JSONPATH && jsonpath_check(o.path, false) != 0)
         return 1;
@@ -318,8 +315,23 @@ static int on_raw(struct km_request *r, struct km_slice bytes)
     return out_works() ? KM_OK : KM_ERR_IO;
 }
 
+/* As Go writes a URL: what may not stand there is escaped. */
+static void escape(struct km_buf *out, const char *path)
+{
+    for (; *path != '\0'; path++) {
+        unsigned char c = (unsigned char)*path;
+        if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c) != NULL)
+            km_buf_printf(out, "%%%02X", c);
+        else
+            km_buf_putc(out, *path);
+    }
+}
+
 static int get_raw(const struct words *words)
 {
+    static char path[CONFIG_KM_TARGET_BYTES];
+    struct km_buf text;
+    km_buf_init(&text, path, sizeof path);
     if (words->count > 0)
         return cli_usage_error("arguments may not be passed when --raw is specified");
     if (o.watch || o.watch_only || o.selector != NULL)
@@ -334,7 +346,8 @@ static int get_raw(const struct words *words)
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
-    err = km_rest_raw(&get_request, &cli.client, KM_GET, o.raw);
+    escape(&text, o.raw);
+    err = text.overflow ? KM_ERR_TOO_LONG : km_rest_raw(&get_request, &cli.client, KM_GET, path);
     get_request.on_bytes = on_raw;
     if (err == KM_OK)
         err = cli_call(&get_request);
@@ -348,7 +361,9 @@ int get_choose_form(bool tables)
     static const char *const forms[] = {"", "wide", "name", "json", "yaml"};
     const char *output = o.output != NULL ? o.output : "";
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (strcmp(output, forms[i]) == 0 && (tables || i != GET_WIDE)) {
+        bool wide = i == GET_WIDE;
+        if (wide ? tables && strcmp(output, "wide") == 0
+                 : km_slice_eq_nocase(km_slice_of(output), forms[i])) {
             o.form = (enum get_form)i;
             return 0;
         }
@@ -379,7 +394,7 @@ bool get_prints_tables(void)
 static int choose_order(void)
 {
     struct km_buf pointer;
-    if (o.sort_by == NULL || o.sort_by[0] == '\0')
+    if (cli_given(o.sort_by) == NULL)
         return 0;
     if (o.watch || o.watch_only)
         err_printf("warning: --watch%s requested, --sort-by will be ignored%s\n",
@@ -432,7 +447,8 @@ static int run(const struct words *words)
 {
     static struct targets targets;
     bool several;
-    if (o.raw != NULL)
+    o.subresource = cli_given(o.subresource);
+    if (cli_given(o.raw) != NULL)
         return get_raw(words);
     bool files = get_files.files.count > 0;
     if (words->count == 0 && !files && !o.watch && !o.watch_only) {

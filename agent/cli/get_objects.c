@@ -239,9 +239,9 @@ int get_objects_end(void)
     if (!state.many)
         return 0;
     begin_list();
-    if (get_options.form == GET_JSONPATH) {
-        jsonpath_list_end();
-    } else if (get_options.form == GET_JSON) {
+    if (get_options.form == GET_JSONPATH)
+        return jsonpath_list_end(get_options.path);
+    if (get_options.form == GET_JSON) {
         out_text(state.printed > 0 ? "\n    ]" : "]");
         if (!state.struct_list)
             out_text(",\n    \"kind\": \"List\",\n    \"metadata\": {\n"

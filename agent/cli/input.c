@@ -19,6 +19,7 @@ static struct {
     struct km_manifest_member members[CONFIG_KM_CLI_MANIFEST_MEMBERS_COUNT];
     char path[PATH_BYTES];
     struct input_object object;
+    unsigned stdin_count;
 } work KM_POOL_STORAGE(cli_input);
 
 /* ---- one file ---- */
@@ -297,8 +298,10 @@ static bool is_first(const struct input *input)
 
 static void check_path(const struct input *input)
 {
-    if (strcmp(work.path, "-") == 0)
+    if (strcmp(work.path, "-") == 0) {
+        work.stdin_count++;
         return;
+    }
     if (strncmp(work.path, "http://", 7) == 0 || strncmp(work.path, "https://", 8) == 0) {
         errors_add_text("\"%s\": manifests are read from files, not from the network", work.path);
         return;
@@ -337,7 +340,10 @@ static void each_path(const struct input *input, void (*fn)(const struct input *
 
 int input_check(const struct input *input)
 {
+    work.stdin_count = 0;
     each_path(input, check_path);
+    if (work.stdin_count > 1)
+        errors_add_text("standard input cannot be used for multiple arguments");
     return errors_any() ? KM_ERR_CONFIG : KM_OK;
 }
 

@@ -187,10 +187,13 @@ static const char *path(const char *at, struct km_slice value)
     bool range = strncmp(at, "range ", 6) == 0;
     at = blanks(range ? at + 6 : at);
     bool root = *at == '$' || *at == '@', nothing = at[0] == '.' && at[1] == '}';
+    at += root;
+    bool top = work.list && work.depth == 0;
+    bool now = top && strncmp(at, ".items[", 7) == 0;
+    if (top && !now && (*at == '}' || strncmp(at, ".items", 6) == 0))
+        return fail(at);
     if (nothing)
         return at + 2;
-    at += root;
-    bool now = work.list && work.depth == 0 && strncmp(at, ".items[", 7) == 0;
     const char *from = now ? items(at + 6) : at;
     const char *end = each(from, (struct km_slice){0}, NULL, NULL);
     work.results = 0;
@@ -296,7 +299,12 @@ void jsonpath_list_item(struct km_slice item)
         (void)each(work.rest, item, print_value, NULL);
 }
 
-void jsonpath_list_end(void)
+int jsonpath_list_end(const char *text)
 {
+    if (work.rest != NULL && work.index != UINT64_MAX && work.index >= work.item)
+        return cli_usage_error("error executing jsonpath \"%s\": Error executing template: array "
+                               "index out of bounds: index %llu, length %llu",
+                               text, (unsigned long long)work.index, (unsigned long long)work.item);
     (void)eval(work.behind, km_slice_of(envelope));
+    return 0;
 }

@@ -18,9 +18,9 @@ int jsonpath_pointer(struct km_slice text, struct km_buf *pointer);
 int jsonpath_check(const char *text, bool list);
 /* One object, whole. */
 void jsonpath_print(const char *text, struct km_slice object);
-/* A list: its begin, each item, its end. */
+/* A list: its begin, each item, its end: the exit status, 1 after an error that it has no such item. */
 void jsonpath_list_begin(const char *text);
 void jsonpath_list_item(struct km_slice item);
-void jsonpath_list_end(void);
+int jsonpath_list_end(const char *text);
 
 #endif

@@ -59,7 +59,8 @@ static void add_error(const struct item *item, int err)
 static void on_item(const struct item *item)
 {
     answer_begin(&work.before);
-    int err = item_get(item, o.subresource, &work.before);
+    /* kubectl compares with what the file says, and these are never the same. */
+    int err = item->manifest == NULL ? item_get(item, o.subresource, &work.before) : KM_OK;
     if (err == KM_OK)
         err = send(item);
     if (err != KM_OK) {
@@ -93,7 +94,7 @@ static int read_patch(void)
     const char *text = o.patch == NULL ? "" : o.patch;
     struct km_slice file = km_slice_of(text), json;
     struct km_fault fault = {0};
-    bool from_file = o.file != NULL && o.file[0] != '\0';
+    bool from_file = cli_given(o.file) != NULL;
     if (from_file && input_file(o.file, &file, &fault) != KM_OK)
         return cli_usage_error("unable to read patch file: open %s: %s", o.file, fault.text);
     if (input_json(from_file ? o.file : "--patch", file, &json, &fault) != KM_OK)
@@ -107,7 +108,9 @@ static int read_patch(void)
 
 static int check_flags(void)
 {
-    bool patch = o.patch != NULL && o.patch[0] != '\0', file = o.file != NULL && o.file[0] != '\0';
+    bool patch = cli_given(o.patch) != NULL, file = cli_given(o.file) != NULL;
+    o.subresource = cli_given(o.subresource);
+    o.type = cli_given(o.type) != NULL ? o.type : "strategic";
     if (dry_run_parse(o.dry_run, &work.dry_run, &cli.fault) != KM_OK)
         return cli_fail(KM_ERR_CONFIG, NULL);
     if (patch && file)

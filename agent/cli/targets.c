@@ -35,13 +35,12 @@ static int add(struct targets *out, struct km_slice resource, const char *name,
 static int add_types(struct targets *out, const char *types, const char *name,
                      struct km_fault *fault)
 {
-    int err = KM_OK;
-    while (err == KM_OK && *types != '\0') {
+    int err;
+    do {
         size_t len = strcspn(types, ",");
-        if (len > 0)
-            err = add(out, (struct km_slice){types, len}, name, fault);
-        types += len + (types[len] == ',');
-    }
+        err = add(out, (struct km_slice){types, len}, name, fault);
+        types += len;
+    } while (err == KM_OK && *types++ == ',');
     return err;
 }
 
@@ -73,12 +72,12 @@ static int add_names(struct targets *out, const struct words *words, struct km_f
     const char *types = words->items[0];
     int err = KM_OK;
     out->slashes = strchr(types, ',') != NULL;
-    while (err == KM_OK && *types != '\0') {
+    do {
         size_t len = strcspn(types, ",");
-        for (uint16_t i = 1; len > 0 && i < words->count && err == KM_OK; i++)
+        for (uint16_t i = 1; i < words->count && err == KM_OK; i++)
             err = add(out, (struct km_slice){types, len}, words->items[i], fault);
-        types += len + (types[len] == ',');
-    }
+        types += len;
+    } while (err == KM_OK && *types++ == ',');
     return err;
 }
 

@@ -42,13 +42,12 @@ bool item_name_ok(const char *name)
         errors_add_text("resource name may not be empty");
         return false;
     }
-    const char *problem = km_name_problem(KM_NAME_PATH_SEGMENT, km_slice_of(name));
-    if (problem != NULL && name[0] == '.')
-        errors_add_text("invalid resource name \"%s\": [may not be '%s']", name, name);
-    else if (problem != NULL)
-        errors_add_text("invalid resource name \"%s\": [may not contain '%c']", name,
-                        strchr(name, '/') != NULL ? '/' : '%');
-    return problem == NULL;
+    char text[400];
+    struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    if (fail_put_segment(&out, "resource name", name))
+        errors_add_text("%s", text);
+    return out.len == 0;
 }
 
 static const struct km_resource km_namespaces = {"", "v1", "namespaces"};
@@ -421,7 +420,7 @@ void print_done(const struct answer *a, const char *operation, enum dry_run dry_
         return;
     out_kind(a->kind, group_of(a->api_version));
     out_text("/");
-    out_text(a->name);
+    out_text(a->name[0] == '\0' ? "<unknown>" : a->name);
     if (get_options.form != GET_NAME) {
         out_text(" ");
         out_text(operation);

@@ -44,7 +44,7 @@ struct look {
 static struct {
     struct target_state waits[WAIT_COUNT];
     size_t count;
-    bool has_create, has_delete, once, seen;
+    bool has_create, has_delete, once, seen, missing;
     int64_t timeout_ms;
     const struct target_state *wait;
     struct look look;
@@ -254,19 +254,24 @@ static void on_visited(const struct item *item)
 static void on_created(const struct item *item)
 {
     answer_begin(&work.answer);
-    work.seen = item_get(item, NULL, &work.answer) == KM_OK || work.seen;
+    int err = item_get(item, NULL, &work.answer);
+    work.seen = work.seen || err == KM_OK;
+    if (err == KM_ERR_STATUS && km_status_is_not_found(item_last_status()))
+        work.missing = true;
+    else if (err != KM_OK)
+        errors_add(err, item_last_request(), NULL, NULL);
 }
 
 /* Polls as kubectl does; KM_ERR_TIMEOUT. */
 static int wait_created(const struct words *words)
 {
     for (;;) {
-        work.seen = false;
+        work.seen = work.missing = false;
         visit.fn = on_created;
         int err = visit_all(&visit, words);
         if (err != KM_OK || errors_any())
             return KM_ERR_CONFIG;
-        if (work.seen)
+        if (work.seen && !work.missing)
             return KM_OK;
         if (work.once || km_port_now_ms() + POLL_MS > work.follow.until_ms)
             return KM_ERR_TIMEOUT;

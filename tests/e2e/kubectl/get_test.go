@@ -111,6 +111,30 @@ func TestGet(t *testing.T) {
 		{args: "get pods --chunk-size=many"},
 		{args: "get pods -n"},
 		{args: "get", differs: "kubectl names its explain, which kubemote has not"},
+		{argv: []string{"get", ""}},
+		{args: "get ,"},
+		{args: "get pods,"},
+		{args: "get ,pods"},
+		{args: "get ns -o JSON"},
+		{args: "get ns -o Yaml"},
+		{args: "get ns -o NAME"},
+		{args: "get ns -o WIDE", differs: ownFormats},
+		{args: "get ns -o=", differs: ownFormats},
+		{args: "get ns --help=false"},
+		{args: "get ns web --subresource="},
+		{argv: []string{"get", "ns", "-L", ""}},
+		{args: "get pods -Aq"},
+		{args: "get pods -n web/x"},
+		{args: "get pods -n .."},
+		{args: "get pods -n a%b -o json"},
+		{args: "get pods web-0 -n a/b"},
+		{argv: []string{"get", "--raw", "/a b"}},
+		{args: "get --raw /api/v1/namespaces?limit=1"},
+		{args: "get pods/web-0 services/nosuch -n web", differs: "a kind is shown in front of names when two types are asked for, even if only one answers"},
+		{args: "get ns web default -w", differs: "kubectl prints the objects before it refuses"},
+		{args: "get all web -n web", differs: "kubectl takes a category for several types"},
+		{args: "get ev -n default", differs: "kubectl warns of other resources with that short name"},
+		{args: "get ns web --server-print=false", differs: "tables are always the server's"},
 		{args: "get cm nosuch -n nowhere"},
 		{args: "get cm/nosuch svc/nosuch -n nowhere -o json"},
 		{args: "get cm nosuch -n nowhere --ignore-not-found"},
@@ -186,6 +210,8 @@ func TestJSONPath(t *testing.T) {
 		jsonpath("ns", "default", "-o", "jsonpath=no path"),
 		jsonpath("cm", "tricky", "-n", "web", "-o", "jsonpath={.data.umlaut}{.data.lines}{.data.9}{.data}"),
 		jsonpath("pods", "-n", "nowhere", "-o", "jsonpath=a{.items[*].metadata.name}b"),
+		jsonpath("ns", "-o", "jsonpath={.}"),
+		{argv: []string{"get", "pods", "-n", "nowhere", "-o", "jsonpath={.items[0].metadata.name}"}, differs: "kubectl prints all that it knows besides the error"},
 		jsonpath("ns", "default", "-o", "jsonpath"),
 		jsonpath("ns", "default", "-o", "jsonpath="),
 		jsonpath("ns", "default", "-o", "jsonpath={.a"),
@@ -197,7 +223,7 @@ func TestJSONPath(t *testing.T) {
 // What kubemote refuses, it names.
 func TestJSONPathRefused(t *testing.T) {
 	for _, template := range []string{"{.items[?(@.a)]}", "{..name}", "{.items[0:2].kind}", "{.items[*]['a','b']}", "{.items[*].*}",
-		"{.items[*].kind}{.items[*].kind}", "{range .items[*]}{.kind}", "{end}", "{.a}}{", "{\"a}"} {
+		"{.items[*].kind}{.items[*].kind}", "{range .items[*]}{.kind}", "{end}", "{.items}", "{@}", "{$}", "{.a}}{", "{\"a}"} {
 		t.Run(template, func(t *testing.T) {
 			out := runProgram(t, ours, newRecorder(t, nil), &command{argv: []string{"get", "ns", "-o", "jsonpath=" + template}}, cacheOf(ours))
 			if out.code != 1 || out.stdout != "" || !strings.HasPrefix(out.stderr, "error: error parsing jsonpath "+template) {

@@ -118,6 +118,7 @@ apply --server-side -f {FILES}/dir
 apply --server-side -f {FILES}/dir -R -o name
 apply --server-side -f {FILES}/list.yaml
 apply --server-side -f {FILES}/list.yaml -l x=z --dry-run=server
+apply --server-side -f {FILES}/list.yaml -l x=nothing
 apply --server-side -f {FILES}/typed.yaml
 apply --server-side -f {FILES}/several.yaml
 ~ kubectl logs a line of its own | apply --server-side -f {FILES}/several.yaml --validate=warn
@@ -153,6 +154,10 @@ delete -f {FILES}/dir -R
 create -f {FILES}/dir -R
 create -f {FILES}/dir/1.yaml --dry-run=client
 create -f {FILES}/list.yaml --dry-run=client -o yaml
+create -f {FILES}/generate.yaml --dry-run=client
+create -f - -f -
+create -f -,-
+create -f=
 create -f {FILES}/list.yaml --dry-run=client -o json
 ~ kubectl logs that the form is an old one | create -f {FILES}/html.yaml --dry-run -o name
 create -f {FILES}/html.yaml --dry-run=client -o json
@@ -199,6 +204,9 @@ patch deploy dep -p {"spec":{"selector":{"matchLabels":{"z":"q"}}}}
 patch cm d1 -p {"data":{"a":"y"}} -o yaml
 patch cm d1 -p {"data":{"a":"z"}} -o jsonpath={.data}
 patch -f {FILES}/dir -p {"data":{"b":"y"}} -o yaml
+patch -f {FILES}/dir -p {"data":{"b":"y"}}
+patch cm d1 --type= --subresource= -p {"data":{"b":"y"}}
+patch deploy dep -p {"spec":{"template":{"spec":{"restartPolicy":"Never"}}}}
 patch cm d1
 patch cm d1 -p a --patch-file b
 patch cm -p {}
@@ -285,6 +293,8 @@ wait cm/wa --for=delete --timeout=0
 wait cm/wa --for=create
 wait cm/wa --for=create --for=jsonpath={.data.a}=b
 wait cm/wa2 --for=create --timeout=1s
+wait cm/wa cm/wa2 --for=create --timeout=1s
+wait nope/wa --for=create --timeout=1s
 wait deploy/dep --for=condition=Available --timeout=60s
 wait deploy/dep --for=condition=available=TRUE -o name
 wait deploy/dep --for=condition=Available=false --timeout=1s
