@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,5 +135,71 @@ func TestConnectionFlags(t *testing.T) {
 	}
 	if got := c.run(t, ours, "get ns web -o name --context good --qps=1 --burst=2"); got.code != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// plainSteps name a server without a scheme: it is plain http then, whatever of TLS stands beside it, and no credential goes there.
+const plainSteps = `
+get --raw /seen -s {HOST}
+get --raw /seen -s {HOST}/
+get --raw /seen -s http://{HOST}
+get --raw /seen -s HTTP://{HOST}
+get --raw /seen -s {HOST} --token {TOKEN}
+get --raw /seen -s {HOST} --certificate-authority {CA}
+get --raw /seen -s {HOST} --certificate-authority {CA} --token {TOKEN}
+get --raw /seen -s {HOST} --client-certificate {CERT} --client-key {KEY}
+get --raw /seen -s {HOST} --insecure-skip-tls-verify --token {TOKEN}
+get --raw /seen -s {HOST} --tls-server-name=kubernetes --token {TOKEN}
+get --raw /seen -s {HOST} --context good
+get --raw /seen -s {HOST} --context good --token {TOKEN}
+get --raw /seen -s {HOST} --context open
+get --raw /seen -s {HOST} --as bob
+get --raw /seen -s http://{HOST}/below --token {TOKEN}
+get --raw /seen -s {HOST} --kubeconfig {PLAIN} --token {TOKEN}
+get --raw /seen --kubeconfig {PLAIN}
+get --raw /seen --kubeconfig {PLAIN} --token {TOKEN}
+get --raw /seen --kubeconfig {PLAIN} --certificate-authority {CA} --token {TOKEN}
+get --raw /seen --kubeconfig {PLAIN} --insecure-skip-tls-verify --token {TOKEN}
+get --raw /seen -s {TLSHOST} --certificate-authority {CA} --token {TOKEN}
+get --raw /seen -s {TLSHOST} --insecure-skip-tls-verify --token {TOKEN}
+get --raw /seen -s {TLSHOST} --client-certificate {CERT} --client-key {KEY}
+get --raw /seen -s {TLSHOST} --context good
+`
+
+func TestServerWithoutScheme(t *testing.T) {
+	c := makeConnectConfig(t)
+	var seen []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, fmt.Sprint(r.URL, r.Header["Authorization"], r.Header["Impersonate-User"]))
+		fmt.Fprintln(w, "seen")
+	}))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	plain := filepath.Join(t.TempDir(), "plain")
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: %q, certificate-authority: %q}}], users: [{name: u, user: {token: secret}}]}`, host, cluster.CAFile())
+	if err := os.WriteFile(plain, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fill := strings.NewReplacer("{HOST}", host, "{PLAIN}", plain, "{TLSHOST}", strings.TrimPrefix(cluster.URL(), "https://"))
+	for _, s := range steps(plainSteps) {
+		t.Run(s.args, func(t *testing.T) {
+			report.row("Connection flags", s.args, "same")
+			seen = nil
+			want := c.run(t, theirs, fill.Replace(s.args))
+			wanted := seen
+			seen = nil
+			got := c.run(t, ours, fill.Replace(s.args))
+			if fmt.Sprint(seen) != fmt.Sprint(wanted) {
+				t.Errorf("the server saw %q, of kubectl %q", seen, wanted)
+			}
+			if strings.Contains(fmt.Sprint(seen), "Bearer") {
+				t.Errorf("a token on a plain connection: %q", seen)
+			}
+			got.stderr = sayKubectl(got.stderr)
+			if got != want {
+				t.Errorf("%+v, kubectl %+v", got, want)
+			}
+		})
 	}
 }
