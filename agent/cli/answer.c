@@ -130,7 +130,7 @@ int answer_feed(struct answer *a, struct km_slice bytes)
 
 void answer_show(struct answer *a)
 {
-    a->show = get_prints_objects();
+    a->show = get_prints_objects() || get_patch_waits();
     if (a->show)
         get_object_begin();
 }

@@ -109,29 +109,6 @@ int get_watch(const struct get_place *at, const char *accept, const char *versio
 
 /* ---- errors ---- */
 
-/* kubectl says what it looked for. */
-static const char *lead(const struct get_place *at)
-{
-    static char text[1024];
-    struct km_buf out;
-    const char *reason = get_request.status->reason;
-    const struct km_resource *what = &at->what->resource;
-    if (at->name != NULL || (strcmp(reason, "BadRequest") != 0 && strcmp(reason, "NotFound") != 0))
-        return NULL;
-    km_buf_init(&out, text, sizeof text);
-    if (o.selector == NULL && o.field_selector == NULL)
-        km_buf_printf(&out, "Unable to list \"%s/%s, Resource=%s\": ", what->group, what->version,
-                      what->plural);
-    else
-        km_buf_printf(
-            &out,
-            "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%s\", field "
-            "selector \"%s\": ",
-            what->group, what->version, what->plural, o.selector != NULL ? o.selector : "",
-            o.field_selector != NULL ? o.field_selector : "");
-    return text;
-}
-
 int get_fail(const struct get_place *at, int err)
 {
     static char text[4096];
@@ -146,10 +123,10 @@ int get_fail(const struct get_place *at, int err)
         return 0;
     if (told && at->name != NULL)
         err = item_blame(at->ns, &get_request, err);
-    const struct fail f = {.err = err,
-                           .request = &get_request,
-                           .alone = at->name != NULL || !get_prints_tables(),
-                           .lead = told ? lead(at) : NULL};
+    struct fail f = {
+        .err = err, .request = &get_request, .alone = at->name != NULL || !get_prints_tables()};
+    if (told && at->name == NULL)
+        f.lead = list_lead(&at->what->resource, o.selector, o.field_selector, get_request.status);
     fail_put(&out, &f);
     err_text(text);
     err_text("\n");

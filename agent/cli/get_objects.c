@@ -112,6 +112,11 @@ static int print_sorted(struct km_slice text)
 static int on_object(struct objects *o, struct km_slice text)
 {
     bool bookmark = strcmp(o->event, "BOOKMARK") == 0;
+    if (get_patch_waits()) {
+        int err = get_patch_apply(&text);
+        if (err != KM_OK || !get_prints_objects())
+            return err;
+    }
     if (!state.hide && !bookmark && !get_options.mute) {
         int err = print_object(o, text);
         if (err != KM_OK)
@@ -157,9 +162,10 @@ static void begin(enum objects_of of)
     /* kubectl looks neither into events nor at what a template prints. */
     objects.managed_fields =
         get_options.managed_fields || get_options.watch_events || get_options.form == GET_JSONPATH;
-    objects.only_meta = get_options.form == GET_NAME && !state.sorts;
+    objects.only_meta = get_options.form == GET_NAME && !state.sorts && !get_patch_waits();
     objects.on_object = on_object;
-    objects.on_large = get_options.form == GET_JSONPATH || state.sorts ? NULL : on_large;
+    bool whole = get_options.form == GET_JSONPATH || state.sorts || get_patch_waits();
+    objects.on_large = whole ? NULL : on_large;
     objects_begin(&objects);
 }
 

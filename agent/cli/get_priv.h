@@ -93,9 +93,21 @@ int get_objects_end(void);
 int get_objects_watch(const struct get_place *at, const char *version, bool skip_first);
 const char *get_objects_version(void);
 
+/* ---- --dry-run=client: get_patch.c ---- */
+
+/* A merge patch for the objects that are told from now on: compact JSON, kept by the caller; empty = none. They are read, and shown
+   where -o asks for that, as they would be with it. */
+void get_patch_begin(struct km_slice patch);
+bool get_patch_waits(void);
+/* *object becomes what the patch makes of it, valid until the next call. KM_ERR_TOO_LONG: it has no room. */
+int get_patch_apply(struct km_slice *object);
+/* Whether the last object is another with the patch. */
+bool get_patch_changed(void);
+
 /* ---- --sort-by of objects: get_sort.c ---- */
 
-void get_sort_begin(void);
+/* Emptied; the buffer serves others while nothing is sorted. */
+struct km_buf *get_sort_begin(void);
 /* `line` is what will be printed of the object. KM_ERR_TOO_LONG beyond CONFIG_KM_CLI_SORT_BYTES: tell with get_sort_fail. */
 int get_sort_add(struct km_slice object, struct km_slice line);
 /* The error that the objects do not fit; nothing will be printed. Returns the exit status. */

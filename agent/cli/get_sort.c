@@ -13,11 +13,12 @@ static struct {
     bool keys_seen;
 } held KM_POOL_STORAGE(cli_sorted);
 
-void get_sort_begin(void)
+struct km_buf *get_sort_begin(void)
 {
     km_buf_init(&held.text, held.data, sizeof held.data);
     held.count = 0;
     held.keys_seen = false;
+    return &held.text;
 }
 
 /* Compact JSON has neither \x01 nor line breaks. */

@@ -225,6 +225,14 @@ static int write_patch(struct km_buf *out)
     return km_json_finish(&w);
 }
 
+/* The object as it is, or as the patch would make it. */
+static int show(const struct item *item)
+{
+    answer_begin(&work.answer);
+    answer_show(&work.answer);
+    return item_get(item, NULL, &work.answer);
+}
+
 static int send(const struct item *item)
 {
     static struct answer after KM_POOL_STORAGE(cli_label_after);
@@ -234,9 +242,11 @@ static int send(const struct item *item)
     };
     struct km_request *r = item_request();
     struct km_buf patch;
-    if (work.dry_run == DRY_RUN_CLIENT)
-        return KM_OK;
     int err = write_patch(&patch);
+    if (err == KM_OK && work.dry_run == DRY_RUN_CLIENT) {
+        get_patch_begin(km_buf_slice(&patch));
+        return get_prints_objects() ? show(item) : KM_OK;
+    }
     if (err == KM_OK)
         err = km_rest_patch(r, &cli.client, &item->what->resource, item->ns, item->name, NULL,
                             KM_TYPE_MERGE, km_buf_slice(&patch), &options);
@@ -269,14 +279,6 @@ static void print_list(const struct item *item)
     out_slice(km_buf_slice(&work.list));
 }
 
-/* The object as it is: nothing changes. */
-static int show(const struct item *item)
-{
-    answer_begin(&work.answer);
-    answer_show(&work.answer);
-    return item_get(item, NULL, &work.answer);
-}
-
 static void on_item(const struct item *item)
 {
     bool needed;
@@ -303,6 +305,7 @@ static void on_item(const struct item *item)
     const char *done = operation(&needed);
     if (work.labels)
         get_objects_begin(false);
+    get_patch_begin((struct km_slice){0});
     err = needed ? send(item) : get_prints_objects() ? show(item) : KM_OK;
     if (err != KM_OK)
         errors_add(err, item_last_request(), NULL, NULL);
@@ -332,9 +335,6 @@ static int check_flags(const struct words *resources)
                                "<resource>/<name>");
     if (work.count == 0 && !o.list)
         return cli_usage_error("at least one %s update is required", work.noun);
-    if (work.dry_run == DRY_RUN_CLIENT && get_prints_objects())
-        return cli_usage_error("--dry-run=client prints no objects (did you mean --dry-run=server "
-                               "instead?)");
     return 0;
 }
 

@@ -56,8 +56,41 @@ static void add_error(const struct item *item, int err)
         errors_add(err, r, NULL, NULL);
 }
 
+/* As kubectl: to what the server has, or the file says. */
+static int apply_here(const struct item *item)
+{
+    const struct km_api_resource *what = item->what;
+    bool built_in = strchr(what->group, '.') == NULL ||
+                    (strstr(what->group, ".k8s.io") != NULL && strncmp(what->group, "api", 3) != 0);
+    if (strcmp(work.type, KM_TYPE_STRATEGIC) == 0 && !built_in) {
+        errors_add_text("strategic merge patch is not supported for %s/%s, Kind=%s locally, try "
+                        "--type merge",
+                        what->group, what->version, what->kind);
+        return KM_OK;
+    }
+    answer_begin(&work.after);
+    get_objects_begin(false);
+    get_patch_begin(work.body);
+    answer_show(&work.after);
+    int err = KM_OK;
+    if (item->manifest == NULL)
+        err = item_get(item, o.subresource, &work.after);
+    else if ((err = answer_feed(&work.after, manifest_body(item))) == KM_OK)
+        err = answer_end(&work.after);
+    if (err == KM_OK)
+        print_done(&work.after, get_patch_changed() ? "patched" : "patched (no change)",
+                   DRY_RUN_NONE);
+    return err;
+}
+
 static void on_item(const struct item *item)
 {
+    if (work.dry_run == DRY_RUN_CLIENT) {
+        int err = apply_here(item);
+        if (err != KM_OK)
+            add_error(item, err);
+        return;
+    }
     answer_begin(&work.before);
     /* kubectl compares with what the file says, and these are never the same. */
     int err = item->manifest == NULL ? item_get(item, o.subresource, &work.before) : KM_OK;
@@ -106,6 +139,17 @@ static int read_patch(void)
     return 0;
 }
 
+/* Lists of a strategic patch, its directives and JSON patches are the server's to apply. */
+static int check_here(void)
+{
+    bool merge = strcmp(work.type, KM_TYPE_MERGE) == 0;
+    bool plain = strchr(work.patch, '[') == NULL && strstr(work.patch, "\"$") == NULL;
+    if (work.patch[0] == '{' && (merge || (plain && strcmp(work.type, KM_TYPE_STRATEGIC) == 0)))
+        return 0;
+    return cli_usage_error("--dry-run=client applies patches of type merge, and strategic ones "
+                           "without lists (did you mean --dry-run=server instead?)");
+}
+
 static int check_flags(void)
 {
     bool patch = cli_given(o.patch) != NULL, file = cli_given(o.file) != NULL;
@@ -121,12 +165,9 @@ static int check_flags(void)
             "patch");
     if (choose_type() != 0)
         return 1;
-    if (work.dry_run == DRY_RUN_CLIENT)
-        return cli_usage_error("--dry-run=client is not supported: the server alone can apply a "
-                               "patch (did you mean --dry-run=server instead?)");
-    if (get_choose_form(false) != 0)
+    if (get_choose_form(false) != 0 || read_patch() != 0)
         return 1;
-    return read_patch();
+    return work.dry_run == DRY_RUN_CLIENT ? check_here() : 0;
 }
 
 static int run(const struct words *words)

@@ -219,27 +219,30 @@ static void visit_page(struct visit *v)
     }
 }
 
-/* kubectl says what it looked for. */
-static void add_list_error(const struct visit *v, int err)
+const char *list_lead(const struct km_resource *what, const char *labels, const char *fields,
+                      const struct km_status *status)
 {
     static char lead[1024];
-    const struct km_resource *what = &work.what.resource;
-    const struct km_status *s = work.request.status;
-    struct fail f = {.err = err, .request = &work.request};
     struct km_buf text;
-    if (err == KM_ERR_STATUS &&
-        (strcmp(s->reason, "BadRequest") == 0 || strcmp(s->reason, "NotFound") == 0)) {
-        km_buf_init(&text, lead, sizeof lead);
-        km_buf_printf(&text, "Unable to %s \"%s/%s, Resource=%s\"",
-                      v->selector == NULL && v->field_selector == NULL ? "list" : "find",
-                      what->group, what->version, what->plural);
-        if (v->selector != NULL || v->field_selector != NULL)
-            km_buf_printf(&text, " that match label selector \"%s\", field selector \"%s\"",
-                          v->selector == NULL ? "" : v->selector,
-                          v->field_selector == NULL ? "" : v->field_selector);
-        km_buf_puts(&text, ": ");
-        f.lead = lead;
-    }
+    bool all = labels == NULL && fields == NULL;
+    if (strcmp(status->reason, "BadRequest") != 0 && strcmp(status->reason, "NotFound") != 0)
+        return NULL;
+    km_buf_init(&text, lead, sizeof lead);
+    km_buf_printf(&text, "Unable to %s \"%s/%s, Resource=%s\"", all ? "list" : "find", what->group,
+                  what->version, what->plural);
+    if (!all)
+        km_buf_printf(&text, " that match label selector \"%s\", field selector \"%s\"",
+                      labels == NULL ? "" : labels, fields == NULL ? "" : fields);
+    km_buf_puts(&text, ": ");
+    return lead;
+}
+
+static void add_list_error(const struct visit *v, int err)
+{
+    struct fail f = {.err = err, .request = &work.request};
+    if (err == KM_ERR_STATUS)
+        f.lead =
+            list_lead(&work.what.resource, v->selector, v->field_selector, work.request.status);
     errors_add_fail(&f);
 }
 

@@ -83,6 +83,9 @@ const struct km_status *item_last_status(void);
 int item_get(const struct item *item, const char *sub, struct answer *a);
 /* What a GET of an object came to. When it is missing because its namespace is, r becomes the request that says so. */
 int item_blame(const char *ns, struct km_request *r, int err);
+/* kubectl says what it looked for, in front of some errors of a list. Static storage; NULL for others. */
+const char *list_lead(const struct km_resource *what, const char *labels, const char *fields,
+                      const struct km_status *status);
 /* False after an error "invalid resource name ..." was added. */
 bool item_name_ok(const char *name);
 

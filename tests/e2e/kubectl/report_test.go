@@ -63,8 +63,9 @@ Known limits, by design: memory does not grow with the cluster.
   else is refused with its place in the template.
 - Writing commands print -o json, yaml, jsonpath and name. When one of several applied objects fails, kubectl prints none and kubemote
   those that were applied.
-- --dry-run=client: create, label, annotate and delete, as kubectl does; of label and annotate without -o json or yaml. patch refuses
-  it, since only the server can apply a patch; apply is always server-side, where kubectl refuses it too.
+- --dry-run=client: create, label, annotate, delete and patch, as kubectl does. patch applies merge patches, and strategic ones
+  without lists and directives, which alone need a kind's schema; it refuses the rest and JSON patches, since --dry-run=server knows
+  better. apply is always server-side, where kubectl refuses it too.
 - --insecure-skip-tls-verify, and the kubeconfig's field, do here what they do in kubectl: anyone in the path can pose as the server and
   reads your token and what you send. Name the certificate authority or --tls-server-name instead. The agent refuses the field.
 - -v: lines of kubemote's own log; 6 tells each request.

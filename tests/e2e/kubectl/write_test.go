@@ -205,6 +205,7 @@ patch cm d1 -p {"data":{"a":"y"}} -o yaml
 patch cm d1 -p {"data":{"a":"z"}} -o jsonpath={.data}
 patch -f {FILES}/dir -p {"data":{"b":"y"}} -o yaml
 patch -f {FILES}/dir -p {"data":{"b":"y"}}
+patch -f {FILES}/dir -p {"data":{"b":"z"}} --dry-run=client -o yaml
 patch cm d1 --type= --subresource= -p {"data":{"b":"y"}}
 patch deploy dep -p {"spec":{"template":{"spec":{"restartPolicy":"Never"}}}}
 patch cm d1
@@ -383,7 +384,10 @@ func writeManifests(t *testing.T) string {
 }
 
 // What the server makes for each object; times of managed fields and ages in tables as well.
-var ownToEach = regexp.MustCompile(`(?m)((?:uid|resourceVersion|creationTimestamp|time)"?:) .*|(?m:   [0-9]+s$)`)
+var ownToEach = regexp.MustCompile(`(?m)((?:uid|resourceVersion|creationTimestamp|time)"?:) .*| +[0-9]+s( +|$)`)
+
+// A watch that the command itself ended within a second makes client-go write a line to the log.
+var shortWatch = regexp.MustCompile(`(?m)^I[0-9]{4} .* reflector\.go:.*\n`)
 
 func withoutOwn(text string) string { return ownToEach.ReplaceAllString(text, "$1") }
 
@@ -438,7 +442,8 @@ func runStep(t *testing.T, files string, s step) {
 	if text := difference("standard output", withoutOwn(got.stdout), withoutOwn(want.stdout)); text != "" {
 		t.Error(text)
 	}
-	if text := difference("standard error", sayKubectl(got.stderr), want.stderr); text != "" && s.differs == "" {
+	said := shortWatch.ReplaceAllString(want.stderr, "")
+	if text := difference("standard error", sayKubectl(got.stderr), said); text != "" && s.differs == "" {
 		t.Error(text)
 	}
 }
@@ -508,5 +513,49 @@ func TestWritesAreKubectls(t *testing.T) {
 				t.Error(text)
 			}
 		})
+	}
+}
+
+func argv(words ...string) command { return command{argv: words} }
+
+// What a patch makes of an object here, without asking the server for it.
+func TestPatchHere(t *testing.T) {
+	patch := func(kind, patch string, more ...string) command {
+		return command{argv: append([]string{"patch", kind, "-n", "web", "--dry-run=client", "-p", patch}, more...)}
+	}
+	const ofTheServer = "lists, directives and JSON patches are left to the server"
+	each(t, "--dry-run=client", []command{
+		patch("cm/tricky", `{"data":{"zz":"1"}}`),
+		patch("cm/tricky", `{"data":{"zz":"1"}}`, "-o", "yaml"),
+		patch("cm/tricky", `data: {zz: "3", int: ~}`, "-o", "json"),
+		patch("cm/tricky", `{"data": {"zz" : "1",  "int":null}, "extra": {"a": null, "b": {"c": null}}}`, "-o", "json", "--type", "merge"),
+		patch("cm/tricky", `{ "metadata": {"labels": {"a": "b<c>"} } }`, "-o", "json"),
+		patch("cm/tricky", `data: {int: "0o17"}`),
+		patch("cm/tricky", `{"data":null}`, "-o", "yaml"),
+		patch("cm/tricky", `{"data":"x"}`, "-o", "yaml", "--type=merge"),
+		patch("cm/nosuch", `{}`),
+		patch("lamps/hall", `{"spec":{"on":false}}`),
+		patch("lamps/hall", `{"spec":{"on":false,"list":[1,2],"level":1.50}}`, "--type=merge", "-o", "yaml"),
+		patch("lamps/hall", `{"spec":{"on":true}}`, "--type=merge"),
+		patch("crd/lamps.example.com", `{"spec":{"x":true}}`),
+		patch("deploy/web", `{"spec":{"replicas":3}}`, "-o", "jsonpath={.spec.replicas}"),
+		patch("deploy/web", `{"spec":{"replicas":3}}`, "--subresource=scale", "--type=merge", "-o", "yaml"),
+		patch("ns/web", `{"metadata":{"labels":{"team":"b"}}}`, "-o", "yaml", "--show-managed-fields"),
+		argv("label", "ns", "web", "team=b", "--overwrite", "--dry-run=client", "-o", "yaml"),
+		argv("label", "ns", "web", "team-", "--dry-run=client", "-o", "json"),
+		argv("label", "ns", "web", "default", "new=x", "--dry-run=client", "-o", "yaml"),
+		argv("label", "ns", "web", "team=a", "--dry-run=client", "-o", "name"),
+		argv("annotate", "ns", "web", "note=a <b>", "--dry-run=client", "-o", "yaml"),
+		argv("annotate", "ns", "--all", "note=all", "--dry-run=client", "-o", "json"),
+	})
+	for _, c := range []command{
+		patch("deploy/web", `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"x"}]}}}}`),
+		patch("cm/tricky", `{"data":{"$patch":"replace"}}`),
+		patch("cm/tricky", `[]`, "--type=json"),
+	} {
+		report.row("--dry-run=client", c.name(), ofTheServer)
+		if out := runProgram(t, ours, newRecorder(t, nil), &c, cacheOf(ours)); out.code != 1 || out.stdout != "" || !strings.Contains(out.stderr, "--dry-run=server") {
+			t.Errorf("%s: %+v", c.name(), out)
+		}
 	}
 }
