@@ -377,7 +377,7 @@ config-docs: $(VENV_STAMP) ## Write docs/CONFIG.md from Kconfig
 
 # --- checks of the text ------------------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard include/kubemote/*.h agent/*.c agent/*/*.[ch] port/*/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard include/kubemote/*.h agent/*.c agent/*/*.[ch] port/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch] docs/examples/*.[ch]))
 
 .PHONY: fmt check-fmt warnings layers
 fmt: $(VENV_STAMP) ## Format all C files
@@ -394,7 +394,7 @@ WARN_CC_gcc := gcc
 WARN_CC_clang := $(ZIG) cc -target x86_64-linux-gnu -fno-sanitize=undefined -isystem $(DEPS)/include-cmocka
 define warn_rules
 build/warnings/$1/%.o: %.c build/warnings/.flags | build/warnings/include/km_config.h build/warnings/include/km_version.h \
-		$(JSMN_STAMP) $(CMOCKA_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
+		$(JSMN_STAMP) $(CMOCKA_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP) $(YYJSON_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 $$<)
 	@$(WARN_CC_$1) $(WARN_FLAGS) $$(call source_flags,$$<) $$(object)
