@@ -248,17 +248,6 @@ static void print_names(void)
 
 /* ---- the commands ---- */
 
-static int unexpected(const struct words *words, const char *command)
-{
-    char text[512];
-    struct km_buf out;
-    km_buf_init(&out, text, sizeof text);
-    for (uint16_t i = 0; i < words->count; i++)
-        km_buf_printf(&out, "%s%s", i > 0 ? " " : "", words->items[i]);
-    return cli_usage_error("unexpected arguments: [%s]\nSee 'kubemote %s -h' for help and examples",
-                           text, command);
-}
-
 static int nothing(void *ctx, const struct km_api_resource *resource)
 {
     (void)ctx;
@@ -280,14 +269,10 @@ static int run_resources(const struct words *words)
 {
     bool names = output != NULL && strcmp(output, "name") == 0;
     if (words->count > 0)
-        return unexpected(words, "api-resources");
-    if (output != NULL && output[0] != '\0' && !names && strcmp(output, "wide") != 0)
-        return cli_usage_error(
-            "unable to match a printer suitable for the output format \"%.60s\", "
-            "allowed formats are: name,wide",
-            output);
-    if (sort_by != NULL && sort_by[0] != '\0' && strcmp(sort_by, "name") != 0 &&
-        strcmp(sort_by, "kind") != 0)
+        return cli_unexpected("unexpected arguments", words, "api-resources");
+    if (cli_given(output) != NULL && !names && strcmp(output, "wide") != 0)
+        return cli_bad_output(output, "name,wide");
+    if (cli_given(sort_by) != NULL && strcmp(sort_by, "name") != 0 && strcmp(sort_by, "kind") != 0)
         return cli_usage_error("--sort-by accepts only name or kind");
     if (load(cached) != 0 || collect(wanted, PLURAL) != 0)
         return 1;
@@ -302,7 +287,7 @@ static int run_resources(const struct words *words)
 static int run_versions(const struct words *words)
 {
     if (words->count > 0)
-        return unexpected(words, "api-versions");
+        return cli_unexpected("unexpected arguments", words, "api-versions");
     if (load(false) != 0 || collect(NULL, VERSION) != 0)
         return 1;
     sort_lines(compare_versions);

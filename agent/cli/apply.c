@@ -118,9 +118,7 @@ static int run(const struct words *words)
 {
     bool many;
     if (words->count > 0)
-        return cli_usage_error(
-            "Unexpected args: [%s]\nSee 'kubemote apply -h' for help and examples",
-            words_text(words));
+        return cli_unexpected("Unexpected args", words, "apply");
     if (manifest_flags_check(&f) != KM_OK)
         return 1;
     if (f.visit.files.count == 0)

@@ -104,6 +104,9 @@ int cli_fail(int err, const struct km_request *r);
 const char *cli_status_message(const struct km_request *r);
 /* As cli_fail for a mistake in the arguments: "error: ..." */
 int cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for an -o that a command has not, and for words that it does not take; command NULL: without a hint. */
+int cli_bad_output(const char *output, const char *allowed);
+int cli_unexpected(const char *what, const struct words *words, const char *command);
 /* Seconds of --request-timeout and the like: a bare number, or Go's form (1m30s). Milliseconds, or negative. */
 int64_t cli_duration_ms(const char *text);
 

@@ -95,7 +95,7 @@ static int add_list(enum section section, struct km_slice json)
     if (km_json_find(json, pointer, &list) != KM_OK || list.ptr[0] != '[')
         return KM_OK;
     for (size_t at = 1; at < list.len && list.ptr[at] != ']' && err == KM_OK;) {
-        struct km_slice item = {list.ptr + at, json_length(list, at)};
+        struct km_slice item = tree_value(list, at);
         err = item.ptr[0] == '{' ? add(section, item) : KM_OK;
         at += item.len;
         at += at < list.len && list.ptr[at] == ',';
@@ -218,15 +218,9 @@ static void put_map(struct km_json_writer *w, struct km_slice map)
 {
     char key[CONFIG_KM_JSON_KEY_BYTES];
     km_json_object(w);
-    for (size_t at = 1; at < map.len && map.ptr[at] == '"';) {
-        size_t end = at + 1;
-        while (map.ptr[end] != '"')
-            end += map.ptr[end] == '\\' ? 2 : 1;
-        struct km_slice name = {map.ptr + at, end + 1 - at};
-        struct km_slice value = {map.ptr + end + 2, json_length(map, end + 2)};
-        at = end + 2 + value.len;
-        at += at < map.len && map.ptr[at] == ',';
-        if (!km_json_unquote(name, key, sizeof key))
+    for (struct tree_member m = {0}; tree_next(map, &m);) {
+        struct km_slice name = tree_name(map, m.name), value = tree_value(map, m.value);
+        if (!km_json_unquote((struct km_slice){name.ptr - 1, name.len + 2}, key, sizeof key))
             continue;
         const char *instead = o.raw ? NULL : hidden(key);
         if (is_empty(value) && strcmp(key, "server") != 0 && strcmp(key, "cluster") != 0 &&
@@ -282,17 +276,12 @@ static int run_view(const struct words *words)
     struct km_json_writer w;
     struct km_buf out;
     if (words->count > 0)
-        return cli_usage_error(
-            "unexpected arguments: [%s]\nSee 'kubemote config view -h' for help and examples",
-            words->items[0]);
+        return cli_unexpected("unexpected arguments", words, "config view");
     if (o.output != NULL && strcmp(o.output, "json") != 0 && strcmp(o.output, "yaml") != 0)
-        return cli_usage_error(
-            "unable to match a printer suitable for the output format \"%s\", allowed formats "
-            "are: json,yaml",
-            o.output);
+        return cli_bad_output(o.output, "json,yaml");
     if (load() != 0)
         return 1;
-    if (o.minify && cli.context != NULL && cli.context[0] != '\0')
+    if (o.minify && cli_given(cli.context) != NULL)
         (void)km_slice_copy(km_slice_of(cli.context), work.current, sizeof work.current);
     if (o.minify && work.current[0] == '\0')
         return cli_usage_error("current-context must exist in order to minify");
@@ -547,7 +536,7 @@ static int write_context(const char *name)
 static int run_use_context(const struct words *words)
 {
     if (words->count != 1)
-        return cli_usage_error("Unexpected args: [%s]", words->count == 0 ? "" : words->items[0]);
+        return cli_unexpected("Unexpected args", words, NULL);
     if (load() != 0)
         return 1;
     const char *name = words->items[0];

@@ -66,9 +66,7 @@ static int run(const struct words *words)
     if (f.visit.files.count == 0)
         return cli_usage_error("must specify one of -f and -k");
     if (words->count > 0)
-        return cli_usage_error(
-            "Unexpected args: [%s]\nSee 'kubemote create -h' for help and examples",
-            words_text(words));
+        return cli_unexpected("Unexpected args", words, "create");
     if (manifest_flags_check(&f) != KM_OK)
         return 1;
     int err = cli_connect();

@@ -49,6 +49,26 @@ int cli_usage_error(const char *format, ...)
     return 1;
 }
 
+int cli_bad_output(const char *output, const char *allowed)
+{
+    return cli_usage_error("unable to match a printer suitable for the output format \"%.60s\", "
+                           "allowed formats are: %s",
+                           output, allowed);
+}
+
+int cli_unexpected(const char *what, const struct words *words, const char *command)
+{
+    char text[512];
+    struct km_buf out;
+    km_buf_init(&out, text, sizeof text);
+    for (uint16_t i = 0; i < words->count; i++)
+        km_buf_printf(&out, "%s%s", i > 0 ? " " : "", words->items[i]);
+    if (command == NULL)
+        return cli_usage_error("%s: [%s]", what, text);
+    return cli_usage_error("%s: [%s]\nSee 'kubemote %s -h' for help and examples", what, text,
+                           command);
+}
+
 static bool told_before(uint16_t index)
 {
     const struct km_full_cause *cause = &status.causes[index];

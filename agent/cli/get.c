@@ -351,10 +351,8 @@ int get_choose_form(bool tables)
         return cli_usage_error("template format specified but no template given");
     if (strncmp(output, "jsonpath=", 9) == 0)
         return tables ? 0 : jsonpath_check(o.path, false);
-    return cli_usage_error(
-        "unable to match a printer suitable for the output format \"%.60s\", allowed "
-        "formats are: json,jsonpath,name,%syaml",
-        output, tables ? "wide," : "");
+    return cli_bad_output(output,
+                          tables ? "json,jsonpath,name,wide,yaml" : "json,jsonpath,name,yaml");
 }
 
 bool get_prints_objects(void)

@@ -7,6 +7,7 @@
 #include "kubemote/km_json.h"
 #include "kubemote/km_manifest.h"
 #include "kubemote/km_yaml.h"
+#include "tree.h"
 
 #define FOLDER_DEPTH 16
 #define PATH_BYTES 1024
@@ -84,28 +85,6 @@ int input_json(const char *name, struct km_slice text, struct km_slice *json,
 
 /* ---- objects of a document ---- */
 
-size_t json_length(struct km_slice text, size_t at)
-{
-    size_t start = at, depth = 0;
-    bool quoted = false;
-    for (; at < text.len; at++) {
-        char c = text.ptr[at];
-        if (quoted && c == '\\')
-            at++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (quoted)
-            continue;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if (depth == 0 && (c == ',' || c == '}' || c == ']'))
-            break;
-        else if (c == '}' || c == ']')
-            depth--;
-    }
-    return at - start;
-}
-
 /* False when the member is there and is no text. */
 static bool take_text(struct km_slice json, const char *pointer, char *out, size_t size)
 {
@@ -178,7 +157,7 @@ static void tell_items(const struct input *input, const char *source, struct km_
                        const struct list_type *type)
 {
     for (size_t at = 1; at < list.len && list.ptr[at] != ']';) {
-        struct km_slice item = {list.ptr + at, json_length(list, at)};
+        struct km_slice item = tree_value(list, at);
         at += item.len;
         at += at < list.len && list.ptr[at] == ',';
         insert_type(&item, type);

@@ -33,7 +33,5 @@ int input_json(const char *name, struct km_slice text, struct km_slice *json,
                struct km_fault *fault);
 /* Puts text into the object's JSON behind its first `at` bytes. False when there is no room. */
 bool input_insert(struct km_slice *json, size_t at, const char *text);
-/* The bytes of the JSON value that begins at `at` in a valid compact text. */
-size_t json_length(struct km_slice text, size_t at);
 
 #endif

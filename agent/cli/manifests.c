@@ -4,6 +4,7 @@
 #include "get_priv.h"
 #include "kubemote/km_selector.h"
 #include "manifests.h"
+#include "tree.h"
 
 #define LABEL_COUNT 64
 
@@ -44,20 +45,13 @@ int manifest_flags_check(struct manifest_flags *f)
 /* The labels' keys and values without quotes: valid ones have no escapes. */
 static size_t read_labels(struct km_slice map, struct km_label *out)
 {
+    struct tree_member m = {0};
     size_t count = 0;
-    for (size_t at = 1; at < map.len && map.ptr[at] == '"' && count < LABEL_COUNT;) {
-        size_t key = json_length(map, at);
-        const char *colon = memchr(map.ptr + at, ':', map.len - at);
-        if (colon == NULL)
+    while (count < LABEL_COUNT && tree_next(map, &m)) {
+        struct km_slice value = tree_value(map, m.value);
+        if (value.len < 2 || value.ptr[0] != '"')
             break;
-        size_t name = (size_t)(colon - map.ptr) - at;
-        size_t value_at = at + name + 1;
-        size_t value = key - name - 1;
-        if (name < 2 || value < 2 || map.ptr[value_at] != '"')
-            break;
-        out[count++] =
-            (struct km_label){{map.ptr + at + 1, name - 2}, {map.ptr + value_at + 1, value - 2}};
-        at += key + 1;
+        out[count++] = (struct km_label){tree_name(map, m.name), {value.ptr + 1, value.len - 2}};
     }
     return count;
 }
@@ -94,17 +88,4 @@ struct km_slice manifest_body(const struct item *item)
     if (!out.overflow)
         (void)input_insert(&json, (size_t)(metadata.ptr + 1 - json.ptr), text);
     return json;
-}
-
-const char *words_text(const struct words *words)
-{
-    static char text[512];
-    struct km_buf out;
-    km_buf_init(&out, text, sizeof text);
-    for (uint16_t i = 0; i < words->count; i++) {
-        if (i > 0)
-            km_buf_putc(&out, ' ');
-        km_buf_puts(&out, words->items[i]);
-    }
-    return text;
 }

@@ -19,7 +19,5 @@ int manifest_flags_check(struct manifest_flags *f);
 bool manifest_selected(const struct manifest_flags *f, const struct item *item);
 /* What is sent: the manifest, with its namespace. */
 struct km_slice manifest_body(const struct item *item);
-/* "a b c", cut when long. */
-const char *words_text(const struct words *words);
 
 #endif

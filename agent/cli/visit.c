@@ -383,12 +383,9 @@ int dry_run_parse(const char *text, enum dry_run *out, struct km_fault *fault)
 
 int output_check(const char *output)
 {
-    if (output == NULL || output[0] == '\0' || strcmp(output, "name") == 0)
+    if (cli_given(output) == NULL || strcmp(output, "name") == 0)
         return KM_OK;
-    (void)cli_usage_error(
-        "unable to match a printer suitable for the output format \"%s\", allowed "
-        "formats are: name",
-        output);
+    (void)cli_bad_output(output, "name");
     return KM_ERR_CONFIG;
 }
 

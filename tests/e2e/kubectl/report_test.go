@@ -55,7 +55,7 @@ Known limits, by design: memory does not grow with the cluster.
   characters. kubectl prints nothing when a string of one object has control characters; kubemote writes them escaped.
 - --sort-by: plain paths. Rows of tables are sorted while they fit CONFIG_KM_CLI_TABLE_BYTES; beyond that each such part is sorted by
   itself, and a warning says so. Of json, yaml, jsonpath and name all is sorted, or refused when it does not fit
-  CONFIG_KM_CLI_SORT_BYTES (512 kB). What has equal keys stays in the server's order. Tables of several types or of several names are
+  CONFIG_KM_CLI_SORT_BYTES (256 kB). What has equal keys stays in the server's order. Tables of several types or of several names are
   sorted as well; kubectl says that it finds no such field.
 - -o jsonpath: names, [N], [*], range and quoted text; of a list .items may stand there once, because items are not kept. Anything
   else is refused with its place in the template.
