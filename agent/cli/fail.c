@@ -155,7 +155,7 @@ static bool has_prefix(const char *text)
 
 bool fail_put_segment(struct km_buf *out, const char *what, const char *name)
 {
-    if (km_name_problem(KM_NAME_PATH_SEGMENT, km_slice_of(name)) == NULL)
+    if (km_path_segment_problem(km_slice_of(name)) == NULL)
         return false;
     km_buf_printf(out, "invalid %s \"%.253s\": [may not ", what, name);
     if (name[0] == '.')

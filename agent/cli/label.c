@@ -93,7 +93,7 @@ static int add_pair(const char *word)
     if (!removal && work.labels && strchr(equals + 1, '=') != NULL)
         return cli_usage_error("invalid label spec: %s", word);
     if (!removal && work.labels)
-        problem = km_name_problem(KM_NAME_LABEL_VALUE, km_slice_of(equals + 1));
+        problem = km_label_value_problem(km_slice_of(equals + 1));
     if (problem != NULL && strncmp(problem, "a valid label", 13) == 0)
         problem =
             "a valid label must be an empty string or consist of alphanumeric characters, '-', "

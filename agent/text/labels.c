@@ -136,7 +136,7 @@ static int add_value(struct parser *p, struct km_label_term *term, struct km_sli
     struct km_slice *values = s->values + term->first;
     uint16_t at = term->count;
 
-    const char *problem = km_name_problem(KM_NAME_LABEL_VALUE, value);
+    const char *problem = km_label_value_problem(value);
     if (problem != NULL)
         return invalid(p, "label value", value, problem);
     while (at > 0 && text_compare(values[at - 1], value) > 0)
@@ -248,7 +248,7 @@ static int read_term(struct parser *p, struct km_label_term *term)
     if (!is_word(p))
         return found(p, "identifier");
     term->key = p->text;
-    const char *problem = km_name_problem(KM_NAME_QUALIFIED, term->key);
+    const char *problem = km_qualified_name_problem(term->key);
     if (problem != NULL)
         return invalid(p, "label key", term->key, problem);
     advance(p);

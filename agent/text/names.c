@@ -213,7 +213,7 @@ static const char *name_part(struct km_slice name)
     return all_with_ends(name, is_alnum, "-_.") ? NULL : qualified_words;
 }
 
-static const char *qualified(struct km_slice text)
+const char *km_qualified_name_problem(struct km_slice text)
 {
     size_t at = slash(text);
     if (at == text.len)
@@ -233,7 +233,7 @@ static const char *qualified(struct km_slice text)
     return name_part(name);
 }
 
-static const char *label_value(struct km_slice text)
+const char *km_label_value_problem(struct km_slice text)
 {
     if (text.len > LABEL_MAX)
         return too_long_63;
@@ -348,14 +348,14 @@ static const char *domain_prefixed_key(struct km_slice text)
 {
     if (text.len == 0)
         return not_empty;
-    const char *problem = qualified(text);
+    const char *problem = km_qualified_name_problem(text);
     if (problem != NULL)
         return problem;
     return slash(text) < text.len ? NULL
                                   : "must be a domain-prefixed key (such as \"acme.io/foo\")";
 }
 
-static const char *path_segment(struct km_slice text)
+const char *km_path_segment_problem(struct km_slice text)
 {
     if (km_slice_eq_str(text, "."))
         return not_dot;
@@ -378,8 +378,8 @@ static const struct {
     [KM_NAME_DNS1123_SUBDOMAIN_UNDERSCORE] = {"dns1123subdomainwithunderscore",
                                               subdomain_with_underscore},
     [KM_NAME_WILDCARD_DNS1123_SUBDOMAIN] = {"wildcarddns1123subdomain", wildcard},
-    [KM_NAME_QUALIFIED] = {"qualifiedname", qualified},
-    [KM_NAME_LABEL_VALUE] = {"labelvalue", label_value},
+    [KM_NAME_QUALIFIED] = {"qualifiedname", km_qualified_name_problem},
+    [KM_NAME_LABEL_VALUE] = {"labelvalue", km_label_value_problem},
     [KM_NAME_CONFIG_MAP_KEY] = {"configmapkey", config_map_key},
     [KM_NAME_ENV_VAR] = {"envvarname", env_var},
     [KM_NAME_RELAXED_ENV_VAR] = {"relaxedenvvarname", relaxed_env_var},
@@ -391,7 +391,7 @@ static const struct {
     [KM_NAME_FULLY_QUALIFIED_DOMAIN] = {"fullyqualifieddomainname", fully_qualified_domain},
     [KM_NAME_DOMAIN_PREFIXED_PATH] = {"domainprefixedpath", domain_prefixed_path},
     [KM_NAME_DOMAIN_PREFIXED_KEY] = {"domainprefixedkey", domain_prefixed_key},
-    [KM_NAME_PATH_SEGMENT] = {"pathsegment", path_segment},
+    [KM_NAME_PATH_SEGMENT] = {"pathsegment", km_path_segment_problem},
 };
 
 const char *km_name_problem(enum km_name_kind kind, struct km_slice text)

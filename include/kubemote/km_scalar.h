@@ -100,6 +100,10 @@ enum km_name_kind {
 
 /* NULL when the text is a name of that kind, else the reason in words, without a full stop. */
 const char *km_name_problem(enum km_name_kind kind, struct km_slice text);
+/* The same for one kind each: a program that calls only these does not carry the words of all the others. */
+const char *km_path_segment_problem(struct km_slice text);
+const char *km_label_value_problem(struct km_slice text);
+const char *km_qualified_name_problem(struct km_slice text);
 /* "dns1123subdomain", "labelvalue", ... for tools; NULL beyond the last. */
 const char *km_name_kind_word(enum km_name_kind kind);
 
