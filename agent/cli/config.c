@@ -214,24 +214,53 @@ static bool is_empty(struct km_slice value)
            km_slice_eq_str(value, "false");
 }
 
-static void put_map(struct km_json_writer *w, struct km_slice map)
+/* In kubectl's order, which is that of its structs; NUL between, what is not among them follows. */
+static const char order[] =
+    "server\0tls-server-name\0insecure-skip-tls-verify\0certificate-authority\0"
+    "certificate-authority-data\0client-certificate\0client-certificate-data\0client-key\0"
+    "client-key-data\0token\0tokenFile\0as\0as-uid\0as-groups\0as-user-extra\0username\0"
+    "password\0cluster\0user\0namespace\0";
+
+static bool is_ordered(const char *key)
+{
+    const char *at = order;
+    while (*at != '\0' && strcmp(at, key) != 0)
+        at += strlen(at) + 1;
+    return *at != '\0';
+}
+
+static void put_entry(struct km_json_writer *w, const char *key, struct km_slice value)
+{
+    const char *instead = o.raw ? NULL : hidden(key);
+    if (is_empty(value) && strcmp(key, "server") != 0 && strcmp(key, "cluster") != 0 &&
+        strcmp(key, "user") != 0)
+        return;
+    km_json_key(w, key);
+    if (instead != NULL)
+        km_json_str(w, instead);
+    else
+        km_json_raw(w, value);
+}
+
+/* The members named so; NULL: those that the order does not have. */
+static void put_named(struct km_json_writer *w, struct km_slice map, const char *wanted)
 {
     char key[CONFIG_KM_JSON_KEY_BYTES];
-    km_json_object(w);
     for (struct tree_member m = {0}; tree_next(map, &m);) {
-        struct km_slice name = tree_name(map, m.name), value = tree_value(map, m.value);
-        if (!km_json_unquote((struct km_slice){name.ptr - 1, name.len + 2}, key, sizeof key))
-            continue;
-        const char *instead = o.raw ? NULL : hidden(key);
-        if (is_empty(value) && strcmp(key, "server") != 0 && strcmp(key, "cluster") != 0 &&
-            strcmp(key, "user") != 0)
-            continue;
-        km_json_key(w, key);
-        if (instead != NULL)
-            km_json_str(w, instead);
-        else
-            km_json_raw(w, value);
+        struct km_slice name = tree_name(map, m.name);
+        bool fits =
+            km_json_unquote((struct km_slice){name.ptr - 1, name.len + 2}, key, sizeof key);
+        if (fits && (wanted != NULL ? strcmp(key, wanted) == 0 : !is_ordered(key)))
+            put_entry(w, key, tree_value(map, m.value));
     }
+}
+
+static void put_map(struct km_json_writer *w, struct km_slice map)
+{
+    km_json_object(w);
+    for (const char *at = order; *at != '\0'; at += strlen(at) + 1)
+        put_named(w, map, at);
+    put_named(w, map, NULL);
     km_json_close(w);
 }
 
@@ -247,9 +276,9 @@ static void put_section(struct km_json_writer *w, enum section section, const ch
             km_json_array(w);
         any = true;
         km_json_object(w);
+        km_json_kv_str(w, "name", e->name);
         km_json_key(w, sections[section].member);
         put_map(w, e->value);
-        km_json_kv_str(w, "name", e->name);
         km_json_close(w);
     }
     if (any)
@@ -260,8 +289,8 @@ static void put_section(struct km_json_writer *w, enum section section, const ch
 
 static int print(struct km_slice json)
 {
-    if (o.output != NULL && strcmp(o.output, "json") == 0) {
-        tree_json(json, 0);
+    if (km_slice_eq_nocase(km_slice_of(o.output), "json")) {
+        tree_json_as_is(json);
         out_text("\n");
         return 0;
     }
@@ -277,7 +306,9 @@ static int run_view(const struct words *words)
     struct km_buf out;
     if (words->count > 0)
         return cli_unexpected("unexpected arguments", words, "config view");
-    if (o.output != NULL && strcmp(o.output, "json") != 0 && strcmp(o.output, "yaml") != 0)
+    o.output = cli_given(o.output) != NULL ? o.output : "yaml";
+    if (!km_slice_eq_nocase(km_slice_of(o.output), "json") &&
+        !km_slice_eq_nocase(km_slice_of(o.output), "yaml"))
         return cli_bad_output(o.output, "json,yaml");
     if (load() != 0)
         return 1;
@@ -289,19 +320,19 @@ static int run_view(const struct words *words)
         return cli_usage_error("cannot locate context %s", work.current);
     member(context, "/cluster", cluster, sizeof cluster);
     member(context, "/user", user, sizeof user);
-    if (o.minify && user[0] != '\0' && find(USERS, user) == NULL)
-        return cli_usage_error("cannot locate user %s", user);
     if (o.minify && cluster[0] != '\0' && find(CLUSTERS, cluster) == NULL)
         return cli_usage_error("cannot locate cluster %s", cluster);
+    if (o.minify && user[0] != '\0' && find(USERS, user) == NULL)
+        return cli_usage_error("cannot locate user %s", user);
     km_buf_init(&out, work.out, sizeof work.out);
     km_json_writer_init(&w, &out);
     km_json_object(&w);
+    km_json_kv_str(&w, "kind", "Config");
     km_json_kv_str(&w, "apiVersion", "v1");
     put_section(&w, CLUSTERS, o.minify ? cluster : NULL);
+    put_section(&w, USERS, o.minify ? user : NULL);
     put_section(&w, CONTEXTS, o.minify ? work.current : NULL);
     km_json_kv_str(&w, "current-context", work.current);
-    km_json_kv_str(&w, "kind", "Config");
-    put_section(&w, USERS, o.minify ? user : NULL);
     km_json_close(&w);
     if (km_json_finish(&w) != KM_OK) {
         (void)too_large();

@@ -224,7 +224,7 @@ static void new_line(unsigned depth)
 }
 
 struct style {
-    bool lines;
+    bool lines, sorted;
 };
 
 /* A server writes these escaped, a manifest need not. */
@@ -257,8 +257,10 @@ static void print_member(struct km_slice object, const struct tree_member *m, un
 
 static void print_object(struct km_slice text, unsigned depth, const struct style *style)
 {
-    struct tree_members members = tree_take(text, tree_compare);
+    struct tree_members members = {0};
     struct tree_member m = {0, 0};
+    if (style->sorted)
+        members = tree_take(text, tree_compare);
     out_text("{");
     for (size_t i = 0; i < members.count; i++) {
         if (i > 0)
@@ -306,12 +308,18 @@ static void print(struct km_slice text, unsigned depth, const struct style *styl
 
 void tree_json(struct km_slice text, unsigned depth)
 {
-    static const struct style lines = {true};
+    static const struct style lines = {true, true};
     print(text, depth, &lines);
+}
+
+void tree_json_as_is(struct km_slice text)
+{
+    static const struct style as_is = {true, false};
+    print(text, 0, &as_is);
 }
 
 void tree_json_line(struct km_slice text)
 {
-    static const struct style one = {false};
+    static const struct style one = {false, true};
     print(text, 0, &one);
 }

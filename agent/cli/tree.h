@@ -11,6 +11,8 @@
 
 /* `depth`: levels of indentation in front of what follows the first line. */
 void tree_json(struct km_slice text, unsigned depth);
+/* Its members in the order in which they stand. */
+void tree_json_as_is(struct km_slice text);
 /* Sorted, on one line. */
 void tree_json_line(struct km_slice text);
 
