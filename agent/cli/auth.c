@@ -4,6 +4,7 @@
 
 #include "columns.h"
 #include "commands.h"
+#include "get_priv.h"
 #include "visit.h"
 
 #define LIST_BYTES 4096
@@ -100,9 +101,13 @@ static void on_user_event(struct answer *a, enum km_walk_event event)
     print_list(name, &work.list);
 }
 
+static const struct flag whoami_flags[] = {GET_OUTPUT_FLAGS, {0}};
+
 static int run_whoami(const struct words *words)
 {
     (void)words;
+    if (get_choose_form(false) != 0)
+        return 1;
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
@@ -111,6 +116,9 @@ static int run_whoami(const struct words *words)
     columns_begin();
     print_pair("ATTRIBUTE", "VALUE");
     answer_begin(&work.answer);
+    get_objects_begin(false);
+    get_objects_as_is();
+    answer_show(&work.answer);
     work.answer.on_value = on_user;
     work.answer.on_event = on_user_event;
     err = review(&reviews, km_buf_slice(&body));
@@ -122,7 +130,10 @@ static int run_whoami(const struct words *words)
         return cli_usage_error("the selfsubjectreviews API is not enabled in the cluster");
     if (err != KM_OK)
         return cli_fail(err, item_last_request());
-    columns_flush();
+    if (get_options.form == GET_NAME)
+        print_done(&work.answer, NULL, DRY_RUN_NONE);
+    else if (!get_prints_objects())
+        columns_flush();
     return 0;
 }
 
@@ -132,7 +143,7 @@ const struct command cmd_whoami = {
     .usage = "Usage:\n  kubemote auth whoami\n\nExamples:\n  kubemote auth whoami --as "
              "system:node:gw-1 --as-group "
              "system:nodes\n",
-    .flags = NULL,
+    .flags = whoami_flags,
     .run = run_whoami,
 };
 

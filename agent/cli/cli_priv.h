@@ -77,7 +77,7 @@ struct cli {
     const struct km_cli_env *env;
     /* Flags that every command takes. */
     const char *kubeconfig, *context, *cluster, *user, *ns, *server, *token, *ca_file, *cert_file,
-        *key_file, *tls_server_name, *as, *request_timeout, *cache_dir;
+        *key_file, *tls_server_name, *as, *as_uid, *request_timeout, *cache_dir;
     struct flag_texts as_groups;
     bool insecure;
     int64_t qps, burst, verbosity;

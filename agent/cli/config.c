@@ -248,8 +248,7 @@ static void put_named(struct km_json_writer *w, struct km_slice map, const char 
     char key[CONFIG_KM_JSON_KEY_BYTES];
     for (struct tree_member m = {0}; tree_next(map, &m);) {
         struct km_slice name = tree_name(map, m.name);
-        bool fits =
-            km_json_unquote((struct km_slice){name.ptr - 1, name.len + 2}, key, sizeof key);
+        bool fits = km_json_unquote((struct km_slice){name.ptr - 1, name.len + 2}, key, sizeof key);
         if (fits && (wanted != NULL ? strcmp(key, wanted) == 0 : !is_ordered(key)))
             put_entry(w, key, tree_value(map, m.value));
     }

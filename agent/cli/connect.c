@@ -23,6 +23,7 @@ const struct flag cli_global_flags[] = {
     {"insecure-skip-tls-verify", 0, FLAG_BOOL, &cli.insecure, "do not verify the server: insecure",
      NULL},
     {"as", 0, FLAG_TEXT, &cli.as, "user to impersonate", NULL},
+    {"as-uid", 0, FLAG_TEXT, &cli.as_uid, "UID to impersonate", NULL},
     {"as-group", 0, FLAG_TEXTS, &cli.as_groups, "group to impersonate, may be repeated", NULL},
     {"request-timeout", 0, FLAG_TEXT, &cli.request_timeout,
      "longest time of one request: 30s, 1m; 0 = none", NULL},
@@ -95,6 +96,7 @@ static int load_config(void)
         .key_file = cli.key_file,
         .token = cli.token,
         .as = cli_given(cli.as),
+        .as_uid = cli.as_uid,
         .as_groups = cli.as_groups.items,
         .as_group_count = cli.as_groups.count,
     };

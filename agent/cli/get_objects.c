@@ -11,6 +11,7 @@
 static struct objects objects KM_POOL_STORAGE(cli_objects);
 static struct {
     bool many, begun, hide, watching, sorts;
+    bool as_is;
     bool struct_list; /* as apply prints its list: of a struct, not of a map */
     uint64_t printed;
     int failure; /* the first one */
@@ -98,7 +99,10 @@ static int print_object(struct objects *o, struct km_slice text)
     lead();
     if (get_options.form == GET_YAML)
         return tree_yaml(text, state.many ? 2 : 0, true);
-    tree_json(text, state.many ? 2 : 0);
+    if (state.as_is)
+        tree_json_as_is(text);
+    else
+        tree_json(text, state.many ? 2 : 0);
     if (!state.many)
         out_text("\n");
     return KM_OK;
@@ -167,6 +171,11 @@ static void begin(enum objects_of of)
     bool whole = get_options.form == GET_JSONPATH || state.sorts || get_patch_waits();
     objects.on_large = whole ? NULL : on_large;
     objects_begin(&objects);
+}
+
+void get_objects_as_is(void)
+{
+    state.as_is = true;
 }
 
 void get_objects_of_struct(void)

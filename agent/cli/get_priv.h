@@ -83,6 +83,8 @@ bool get_prints_tables(void);
 void get_objects_begin(bool many);
 /* The List is apply's, whose members come in another order. */
 void get_objects_of_struct(void);
+/* An object's JSON is printed in its own order. */
+void get_objects_as_is(void);
 /* One object that comes in pieces, whole when get_object_end says KM_OK; it is printed then. */
 void get_object_begin(void);
 int get_object_feed(struct km_slice bytes);

@@ -81,7 +81,11 @@ auth whoami -s {URL} --certificate-authority {CA} --client-certificate {CERT} --
 auth whoami --server={URL} --certificate-authority {CA} --token {TOKEN}
 auth whoami --cluster good --token={TOKEN}
 auth whoami --context good --as bob --as-group g --as-group h
+auth whoami --context good --as bob --as-uid 5
 auth whoami --kubeconfig {CONFIG} --context good
+auth whoami --context good -o yaml
+auth whoami --context good -o name
+auth whoami --context good -o jsonpath={.status.userInfo.username}
 get sa -o name --context good
 get sa -o name --context good -n kube-public
 get sa -o name --context good --namespace=default

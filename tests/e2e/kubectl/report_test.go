@@ -68,6 +68,11 @@ Known limits, by design: memory does not grow with the cluster.
   reads your token and what you send. Name the certificate authority or --tls-server-name instead. The agent refuses the field.
 - -v: lines of kubemote's own log; 6 tells each request.
 - get -f FILE -w is refused: name the type.
+- A list's item that is not there ({.items[0]} of none) is an error as in kubectl, without its dump of all objects. Elsewhere [N] beyond
+  the end prints nothing.
+- api-resources prints tables and names, config view json and yaml, events a table. kustomize folders (-k), apply --prune, create's
+  commands for single kinds, and the flags of these are not there.
+- A JSON manifest that has a member twice: kubectl sends the last; kubemote sends both, and the server names the field.
 - A list whose continue token expired: kubectl fails; kubemote lists again as a whole when nothing was printed yet.
 - Words of --help are kubemote's own.
 `

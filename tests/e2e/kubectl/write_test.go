@@ -347,6 +347,7 @@ delete deploy dep --cascade=foreground
 const reviewSteps = `
 auth whoami
 auth whoami --as bob --as-group g --as-group h
+auth whoami -o json
 auth can-i list po
 auth can-i list po --as bob
 auth can-i foo bar
