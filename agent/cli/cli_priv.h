@@ -13,7 +13,7 @@ enum flag_kind {
     FLAG_CHOICE, /* enum km_choice: unset when it does not stand there */
     FLAG_TEXT,   /* const char * */
     FLAG_INT,    /* int64_t */
-    FLAG_TEXTS,  /* struct flag_texts: may stand several times */
+    FLAG_TEXTS, /* struct flag_texts: may stand several times; an empty one counts where `without` is set */
     FLAG_MAYBE /* const char *, takes its value only with "=": `without` stands for one that has none */
 };
 

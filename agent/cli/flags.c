@@ -63,7 +63,7 @@ static int put_int(const struct flag *f, const char *value, struct km_fault *fau
 static int put_texts(const struct flag *f, const char *value, struct km_fault *fault)
 {
     struct flag_texts *texts = f->out;
-    if (value[0] == '\0')
+    if (value[0] == '\0' && f->without == NULL)
         return KM_OK;
     if (texts->count >= FLAG_TEXT_COUNT)
         return km_fault_set(fault, KM_ERR_CONFIG, "--%s may stand %d times at most", f->name,

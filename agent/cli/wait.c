@@ -25,7 +25,7 @@ static const struct flag flags[] = {
     VISIT_FLAGS(visit),
     VISIT_SELECTOR_FLAGS(visit),
     {"for", 0, FLAG_TEXTS, &fors,
-     "condition=NAME[=VALUE], jsonpath={.PATH}[=VALUE], create or delete; may be repeated", NULL},
+     "condition=NAME[=VALUE], jsonpath={.PATH}[=VALUE], create or delete; may be repeated", ""},
     {"timeout", 0, FLAG_TEXT, &timeout_text, "longest wait: 30s; 0s = look once; -1s = a week",
      NULL},
     {"output", 'o', FLAG_TEXT, &output, "name", NULL},

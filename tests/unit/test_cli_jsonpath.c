@@ -79,7 +79,7 @@ static const char *list(const char *template)
         jsonpath_list_item(km_slice_of("{\"n\":\"a\",\"l\":[1,2]}"));
         jsonpath_list_item(km_slice_of("{\"n\":\"b\"}"));
         jsonpath_list_item(km_slice_of("{\"l\":[3]}"));
-        jsonpath_list_end();
+        bad = jsonpath_list_end(template);
     }
     const char *text = capture_end();
     return bad != 0 ? "refused" : text;
@@ -91,7 +91,8 @@ static void lists_come_item_by_item(void **state)
     assert_string_equal(list("[{.items[*].n}]{.kind}"), "[a b]List");
     assert_string_equal(list("{.items[*].l[*]}"), "1 2 3");
     assert_string_equal(list("{.items[1].n}"), "b");
-    assert_string_equal(list("{.items[9].n}"), "");
+    assert_string_equal(list("{.items[9].n}"), "refused");
+    assert_string_equal(list("{.items}"), "refused");
     assert_string_equal(list("{range .items[*]}{.n}:{range .l[*]}{@},{end};{end}{.apiVersion}"),
                         "a:1,2,;b:;:3,;v1");
     assert_string_equal(list("{range .items[0]}{.n}{end}"), "a");
@@ -162,6 +163,10 @@ static void rows_are_sorted_as_kubectl_compares(void **state)
                                "b\n\"2025-12-31T00:00:00Z\"\x01"
                                "a\n"),
                         "ab");
+    assert_string_equal(sorted("\x01"
+                               "a\n\x01"
+                               "b\n"),
+                        "ba");
     assert_string_equal(sorted(""), "");
 }
 

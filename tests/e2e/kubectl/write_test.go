@@ -282,6 +282,7 @@ wait cm/wa --for=jsonpath={.data.a}=
 wait cm/wa --for=jsonpath=
 wait cm/wa --for=jsonpath={.a}=b=c
 wait cm/wa --for=foo
+wait cm/wa --for=
 wait cm/wa
 wait cm/nope --for=delete
 wait cm/nope --for=condition=Ready
