@@ -138,6 +138,8 @@ static void on_bookmark(struct km_reflector *r, const struct km_watch_frame *eve
     if (r->state == KM_WATCH_STREAM && strcmp(event->initial_end, "true") == 0) {
         finish_replace(r, object->rv);
         r->state = KM_WATCH_WATCHING;
+        if (!r->resync_wanted)
+            set_timer(r, r->client->loop->now_ms + watch_silence(r->silence_ms));
         return;
     }
     if (r->state == KM_WATCH_WATCHING)
@@ -502,7 +504,7 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
         back_off(r, KM_WATCH_STREAM);
         return;
     }
-    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
+    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : watch_silence(r->silence_ms);
     if (r->state == KM_WATCH_WATCHING && r->resync_wanted)
         look_ms = RESYNC_SPACE_MS;
     set_timer(r, now_ms + look_ms);
@@ -515,7 +517,7 @@ static void start_over(struct km_reflector *r, int64_t now_ms)
 {
     if (r->state != KM_WATCH_WATCHING) {
         r->resync_wanted = false; /* a list is under way: that is what was wanted */
-        set_timer(r, now_ms + WATCH_STALE_MS);
+        set_timer(r, now_ms + watch_silence(r->silence_ms));
         return;
     }
     if (now_ms - r->opened_ms < RESYNC_SPACE_MS) {
@@ -538,7 +540,7 @@ static void on_timer(void *ctx, int64_t now_ms)
         start_over(r, now_ms);
         return;
     }
-    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
+    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : watch_silence(r->silence_ms);
     int64_t since_ms = r->state == KM_WATCH_STREAM ? r->opened_ms : r->last_event_ms;
     if (now_ms - since_ms < limit_ms) {
         set_timer(r, since_ms + limit_ms);

@@ -127,12 +127,13 @@ static void on_done(struct km_request *request, int err)
 static void on_timer(void *ctx, int64_t now_ms)
 {
     struct km_watch *w = ctx;
-    bool stale = now_ms - w->last_event_ms >= WATCH_STALE_MS;
+    int64_t limit_ms = watch_silence(w->silence_ms);
+    bool stale = now_ms - w->last_event_ms >= limit_ms;
 
     if (!stale || w->lane->active != &w->request) {
         int64_t from_ms = stale ? now_ms : w->last_event_ms;
 
-        (void)km_timer_set(&w->client->loop->timers, &w->timer, from_ms + WATCH_STALE_MS);
+        (void)km_timer_set(&w->client->loop->timers, &w->timer, from_ms + limit_ms);
         return;
     }
     km_conn_abort(&w->lane->conn, KM_ERR_TIMEOUT, "no event and no bookmark came for too long",
@@ -193,7 +194,8 @@ int km_watch_start(struct km_watch *w, const char *rv)
     w->running = true;
     w->unknown_type = false;
     w->last_event_ms = w->client->loop->now_ms;
-    (void)km_timer_set(&w->client->loop->timers, &w->timer, w->last_event_ms + WATCH_STALE_MS);
+    (void)km_timer_set(&w->client->loop->timers, &w->timer,
+                       w->last_event_ms + watch_silence(w->silence_ms));
     return km_request_send(&w->request, w->lane);
 }
 

@@ -4,8 +4,13 @@
 
 #include "kubemote/km_kube.h"
 
-#define WATCH_STALE_MS 150000 /* bookmarks come about every minute, at times two minutes apart */
 #define WATCH_HEAD_MS 30000
+
+/* How long a stream may be silent; 0 = the default. Bookmarks come about every minute, at times two minutes apart. */
+static inline int64_t watch_silence(int64_t silence_ms)
+{
+    return silence_ms > 0 ? silence_ms : 150000;
+}
 
 /* A Status as apimachinery's NewInternalError makes it. */
 void watch_internal_error(struct km_status *status, const char *why);

@@ -7,7 +7,7 @@
  *            +-----------+  initial-events-end   +----------+
  *   start -> |  STREAM   | --------------------> | WATCHING | -- clean end --> plain watch at the last resourceVersion
  *            +-----------+                       +----------+
- *              |  server can't                       |  broken link, stale link (no byte in 150 s), 410, ERROR
+ *              |  server can't                       |  broken link, silence (half-open link), 410, ERROR
  *              v                                     v
  *            +-----------+  last page            back-off, then STREAM at the last resourceVersion, not older than
  *            |   LIST    | ------------> WATCHING
@@ -68,6 +68,9 @@ struct km_reflector {
     struct km_client *client;
     struct km_schema_node *event_nodes, *list_nodes; /* CONFIG_KM_JSON_NODE_COUNT each */
     struct km_rng *rng;
+    /* A stream without event and bookmark for so long is broken: the link is half open, or the server's store is another one.
+       0 = 150,000; longer for a server whose bookmarks are rarer than every two minutes. */
+    int64_t silence_ms;
 
     /* Private. */
     enum km_watch_state state, next_state;
@@ -151,6 +154,7 @@ struct km_watch {
         initial_events; /* what is there first, as ADDED, then a BOOKMARK with initial_end (servers from 1.32) */
     uint32_t
         timeout_s; /* the server ends the stream after a random time in [this, twice this); 0 = 300 */
+    int64_t silence_ms;           /* as a reflector's */
     const struct km_kind *kind;   /* begins with KM_META_FIELDS */
     void *record;                 /* one of that kind: where each object is decoded */
     struct km_schema_node *nodes; /* CONFIG_KM_JSON_NODE_COUNT */
@@ -160,7 +164,7 @@ struct km_watch {
     /* Must not block; may stop the watch. */
     void (*on_event)(void *ctx, const struct km_watch_event *event);
     /* It ended, and may be started again from here. KM_OK: the server ended it in order. KM_ERR_STATUS: it was refused, with
-       *status (else NULL). KM_ERR_TIMEOUT: neither event nor bookmark came for 150 s. Else the link or the text. Not called
+       *status (else NULL). KM_ERR_TIMEOUT: neither event nor bookmark came for silence_ms. Else the link or the text. Not called
        after km_watch_stop. */
     void (*on_end)(void *ctx, int err, const struct km_status *status);
     void *ctx;

@@ -4,12 +4,14 @@
  *
  *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
  *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--metrics FILE]
- *                  [--retry VERSION] [-v N]
+ *                  [--retry VERSION] [--silence MS] [--clock FILE] [-v N]
  *
  * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
  * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list, --metrics rewrites a file of
  * metrics with each print of the contents, before it. --retry runs a retry watcher from behind that resourceVersion
- * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up.
+ * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up. --silence is for how long a
+ * stream may be silent. --clock names a file with the seconds by which the wall clock is wrong, read whenever somebody asks for
+ * the time (the program is linked so that it asks here).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -40,8 +42,8 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
 
 static struct options {
-    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry;
-    int64_t resync_ms;
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry, *clock;
+    int64_t resync_ms, silence_ms;
     int verbosity;
     bool metadata, quiet;
 } options;
@@ -58,17 +60,17 @@ static struct km_saved saved;
 static struct km_rng rng;
 static volatile sig_atomic_t contents_asked;
 
-static void say(int fd, const char *text)
-{
-    (void)km_port_write(fd, text, strlen(text));
-}
+int64_t __real_km_port_wall_us(void);
+int64_t __wrap_km_port_wall_us(void);
 
-static int fail(const struct km_fault *fault)
+int64_t __wrap_km_port_wall_us(void)
 {
-    say(2, "error: ");
-    say(2, fault->text);
-    say(2, "\n");
-    return 1;
+    char seconds[32];
+    int64_t now_us = __real_km_port_wall_us();
+
+    if (options.clock == NULL || km_port_file_read(options.clock, seconds, sizeof seconds) < 0)
+        return now_us;
+    return now_us + strtoll(seconds, NULL, 10) * 1000000;
 }
 
 /* ---- lines ---- */
@@ -274,7 +276,8 @@ static bool take_flag(const char *flag, const char *value)
                  {"--index", &options.index},
                  {"--save", &options.save},
                  {"--metrics", &options.metrics},
-                 {"--retry", &options.retry}};
+                 {"--retry", &options.retry},
+                 {"--clock", &options.clock}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(flag, texts[i].name) != 0)
@@ -284,6 +287,8 @@ static bool take_flag(const char *flag, const char *value)
     }
     if (strcmp(flag, "--resync") == 0)
         options.resync_ms = strtol(value, NULL, 10);
+    else if (strcmp(flag, "--silence") == 0)
+        options.silence_ms = strtol(value, NULL, 10);
     else if (strcmp(flag, "-v") == 0)
         options.verbosity = (int)strtol(value, NULL, 10);
     else
@@ -345,6 +350,7 @@ static int set_up_informer(struct km_fault *fault)
     r->event_nodes = event_nodes;
     r->list_nodes = list_nodes;
     r->rng = &rng;
+    r->silence_ms = options.silence_ms;
     int err = km_shared_init(&items, seed, fault);
     if (err == KM_OK && options.index != NULL)
         err = km_store_add_index(items.store,
@@ -400,6 +406,7 @@ static int set_up_retry(struct km_fault *fault)
                                               .ns = options.ns,
                                               .label_selector = options.selector,
                                               .metadata_only = options.metadata,
+                                              .silence_ms = options.silence_ms,
                                               .kind = &km_kind_item,
                                               .record = &retry_item,
                                               .nodes = event_nodes,
@@ -486,14 +493,17 @@ int main(int argc, char **argv)
     struct km_fault fault = {0};
 
     if (!take_flags(argc, argv) || !split_resource()) {
-        say(2, "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
-               "NAMESPACE] "
-               "[-l SELECTOR] [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] "
-               "[--save FILE] [--metrics FILE] [--retry VERSION] [-v N]\n");
+        fprintf(stderr,
+                "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
+                "NAMESPACE] [-l SELECTOR] [--index namespace|label:NAME] [--resync MS] "
+                "[--metadata] [--quiet] [--save FILE] [--metrics FILE] [--retry VERSION] "
+                "[--silence MS] [--clock FILE] [-v N]\n");
         return 2;
     }
-    if (set_up(&fault) != KM_OK)
-        return fail(&fault);
+    if (set_up(&fault) != KM_OK) {
+        fprintf(stderr, "informer-trace: %s\n", fault.text);
+        return 1;
+    }
     take_usr1();
     loop.now_ms = km_port_now_ms();
     start();
