@@ -62,12 +62,14 @@ static void works(struct km_reflector *r)
     r->in_trouble = false;
 }
 
-/* An aborted list may have stored newer objects than rv says, and kept vanished ones: only a list from scratch heals that. */
+/* An aborted list may have told newer objects than rv says: only the most recent list does not take them back. */
 static void drop_replace(struct km_reflector *r)
 {
-    if (!r->replace_open)
-        return;
+    bool told = r->replace_open && r->replace_told;
     r->replace_open = false;
+    if (!told)
+        return;
+    r->rv_unavailable = r->rv_unavailable || r->rv[0] != '\0';
     r->rv[0] = '\0';
 }
 
@@ -107,6 +109,7 @@ static void finish_replace(struct km_reflector *r, const char *rv)
 static void begin_replace(struct km_reflector *r)
 {
     r->replace_open = true;
+    r->replace_told = false;
     r->sink.replace_begin(r->sink.ctx);
 }
 
@@ -176,6 +179,7 @@ static int on_object_event(struct km_reflector *r, const struct km_watch_frame *
     }
     char rv[sizeof r->rv];
     memcpy(rv, object->rv, sizeof rv);
+    r->replace_told = true;
     if (strcmp(event->type, "DELETED") == 0)
         r->sink.remove(r->sink.ctx);
     else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
@@ -260,6 +264,7 @@ static int on_list_text(struct km_reflector *r, bool item, struct km_slice text,
         return skip_oversize(r, "CONFIG_KM_JSON_TOKEN_COUNT");
     if (err != KM_OK)
         return err;
+    r->replace_told = true;
     if (as_object(record)->name[0] == '\0')
         r->skipped.value++;
     else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)

@@ -85,6 +85,7 @@ struct km_reflector {
     bool resumed;       /* the watch began at a kept resourceVersion and nothing was listed since */
     bool in_trouble;    /* an episode of failures is under way: it was logged */
     bool replace_open;  /* replace_begin was told, replace_end not */
+    bool replace_told;  /* ... and something behind it */
     bool restart_now;   /* set by an event: end the stream and start over without back-off */
     bool resync_wanted; /* start over when the timer comes, not from inside a callback */
     uint32_t round_events; /* events in the present stream */

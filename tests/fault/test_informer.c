@@ -502,6 +502,97 @@ static void a_factory_stops_and_starts(void **state)
     end();
 }
 
+/* ---- from which version lists are asked for ---- */
+
+static char asked[512];
+static bool half_a_list;
+
+static enum api_verdict note_version(const struct km_sim_request *rq, enum api_call call)
+{
+    char rv[32] = "";
+    size_t len = strlen(asked);
+
+    if (call != API_POD_STREAM && call != API_POD_LIST)
+        return API_SERVE;
+    (void)api_query(rq, "resourceVersion", rv, sizeof rv);
+    (void)snprintf(asked + len, sizeof asked - len, "%s=%s ",
+                   call == API_POD_STREAM ? "stream" : "list", rv);
+    if (call != API_POD_STREAM || !half_a_list)
+        return API_SERVE;
+    half_a_list = false;
+    (void)km_sim_http_begin(rq->conn_id, 200, "application/json");
+    (void)km_sim_http_chunk(rq->conn_id,
+                            "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{"
+                            "\"name\":\"new\",\"namespace\":\"default\",\"uid\":\"g\","
+                            "\"resourceVersion\":\"9000\"}}}\n");
+    (void)km_sim_fin(rq->conn_id);
+    return API_TAKEN;
+}
+
+static void begin_noting(bool no_streaming)
+{
+    begin();
+    asked[0] = '\0';
+    api.hook = note_version;
+    api.no_streaming = no_streaming;
+    api_add_pod("default", "there", API_NODE);
+    km_shared_start(&pods);
+    run(1000);
+    rig_check(strcmp(asked, no_streaming ? "stream= list=0 " : "stream= ") == 0);
+    api_add_pod("default", "other", API_NODE);
+    run(1000);
+    asked[0] = '\0';
+}
+
+/* %s in `expected`: the version that was seen last. */
+static void expect_asked(const char *expected, const char *version)
+{
+    char text[sizeof asked];
+
+    (void)snprintf(text, sizeof text, expected, version, version);
+    if (strcmp(asked, text) != 0)
+        rig_fail("asked for %.150s, not %.150s", asked, text);
+    settle(SETTLE_MS);
+    end();
+}
+
+/* A list that brought nothing before it was refused or broke off leaves the version at what was seen: a list from an older one
+   would take back what was told. One that brought something may have stored what is newer than the version. */
+static void lists_begin_where_the_picture_stands(void **state)
+{
+    char version[32];
+
+    (void)state;
+    begin_noting(true);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    km_sim_close_all();
+    run(5000);
+    expect_asked("stream=%s list=%s ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    api_fail(API_POD_STREAM, 1, 503, "ServiceUnavailable", 0);
+    km_sim_close_all();
+    run(10000);
+    expect_asked("stream=%s stream=%s ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    half_a_list = true;
+    km_sim_close_all();
+    run(10000);
+    expect_asked("stream=%s stream= ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    half_a_list = true;
+    km_sim_close_all();
+    run(1700);
+    api.no_streaming = true;
+    run(10000);
+    expect_asked("stream=%s stream= list= ", version);
+}
+
 static bool has_new_pod(void *ctx, const struct km_store *store)
 {
     ++*(unsigned *)ctx;
@@ -662,6 +753,7 @@ int main(void)
         cmocka_unit_test(slow_handlers_lose_nothing),
         cmocka_unit_test(stops_and_starts_again),
         cmocka_unit_test(a_factory_stops_and_starts),
+        cmocka_unit_test(lists_begin_where_the_picture_stands),
         cmocka_unit_test(TestUntilWithSync),
         cmocka_unit_test(nothing_is_missed_across_a_death),
         cmocka_unit_test(flash_wear_is_bounded),
