@@ -501,6 +501,8 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
     r->last_event_ms = now_ms;
     r->request.schema = is_list ? &r->list : &r->events;
     r->request.stream = !is_list;
+    if (r->metadata_only)
+        r->request.accept = is_list ? KM_ACCEPT_META_LIST : KM_ACCEPT_META;
     r->request.timeout_ms = is_list ? LIST_MS : KM_NEVER;
     r->request.head_timeout_ms = is_list ? 0 : WATCH_HEAD_MS;
     int err = write_target(r);
@@ -573,7 +575,6 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     r->timer.ctx = r;
     r->request.what = r->name;
     r->request.method = KM_GET;
-    r->request.accept = r->metadata_only ? KM_ACCEPT_META : NULL;
     r->request.on_open = on_open;
     r->request.on_text = on_text;
     r->request.on_done = on_done;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kubemote/km_log.h"
+#include "kubemote/km_rest.h"
 #include "kubemote/km_watch.h"
 #include "watch_priv.h"
 
@@ -160,17 +161,111 @@ static void on_event(void *ctx, const struct km_watch_event *event)
     (void)km_slice_copy(km_slice_of(event->object->rv), w->rv, sizeof w->rv);
 }
 
-/* ---- for the program ---- */
+/* ---- attempts ---- */
+
+static void watch(struct km_retry_watch *w)
+{
+    w->cut_short = false;
+    if (km_watch_start(&w->watch, w->rv) != KM_OK)
+        stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
+}
+
+/* Opaque but for this: versions of one resource are ordered as decimal numbers (apimachinery's CompareResourceVersion). What is no
+   such number says nothing. */
+static bool is_version(const char *rv)
+{
+    size_t len = strlen(rv);
+
+    return len > 0 && rv[0] != '0' && strspn(rv, "0123456789") == len;
+}
+
+static bool is_older(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b);
+
+    if (!is_version(a) || !is_version(b))
+        return false;
+    return a_len != b_len ? a_len < b_len : strcmp(a, b) < 0;
+}
+
+static void tell_too_new(struct km_retry_watch *w)
+{
+    struct km_status status;
+    char text[128];
+
+    (void)km_format(text, sizeof text, "Too large resource version: %s, current: %s", w->rv,
+                    w->store_rv);
+    watch_make_status(&status, 504, "Timeout", text);
+    watch_add_cause(&status, "ResourceVersionTooLarge", "Too large resource version");
+    forward_status(w, &status);
+}
+
+static int on_answer(struct km_request *request, bool item, struct km_slice text, bool overflow)
+{
+    struct km_retry_watch *w = request->ctx;
+    struct km_watch_store store;
+    void *dest[] = {&store};
+
+    (void)item;
+    if (!overflow && km_json_decode(&w->ask, false, text, dest) == KM_OK)
+        memcpy(w->store_rv, store.rv, sizeof w->store_rv);
+    return KM_OK;
+}
+
+static void on_answered(struct km_request *request, int err)
+{
+    struct km_retry_watch *w = request->ctx;
+    const struct km_status *status = request->status;
+
+    if (!w->running)
+        return;
+    if (err == KM_OK && is_older(w->store_rv, w->rv)) {
+        tell_too_new(w);
+        if (w->running)
+            stop_for(w, "the server's store is older than the resourceVersion");
+        return;
+    }
+    if (err == KM_OK) {
+        watch(w);
+        return;
+    }
+    if (err != KM_ERR_STATUS) {
+        trouble(w, km_strerror(err));
+        open_again(w);
+        return;
+    }
+    /* Who may not ask may watch all the same. */
+    if (status->code >= 429 || km_status_is_unauthorized(status))
+        refused(w, status);
+    else
+        watch(w);
+}
 
 static void begin(struct km_retry_watch *w)
 {
+    const struct km_watch *of = &w->watch;
+    struct km_request *request = &w->watch.request;
+    const struct km_options one = {
+        .label_selector = of->label_selector, .field_selector = of->field_selector, .limit = 1};
+    const char *ns = of->ns != NULL && of->ns[0] != '\0' ? of->ns : NULL;
+
     w->started_ms = now_of(w);
     w->after_ms = 0;
-    w->cut_short = false;
-    int err = km_watch_start(&w->watch, w->rv);
-    if (err == KM_OK)
-        return;
-    stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
+    w->store_rv[0] = '\0';
+    *request = (struct km_request){.what = of->name,
+                                   .accept = KM_ACCEPT_META_LIST,
+                                   .schema = &w->ask,
+                                   .on_text = on_answer,
+                                   .on_done = on_answered,
+                                   .ctx = w,
+                                   .priority = 1};
+    int err = km_rest_list(request, of->client, of->resource, ns, &one);
+    if (err == KM_OK) {
+        request->timeout_ms = WATCH_HEAD_MS;
+        err = km_request_send(request, of->lane);
+    }
+    if (err != KM_OK)
+        stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
 }
 
 static void on_timer(void *ctx, int64_t now_ms)
@@ -186,7 +281,10 @@ int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
     w->watch.ctx = w;
     w->timer.fn = on_timer;
     w->timer.ctx = w;
-    return km_watch_init(&w->watch, fault);
+    w->ask_parts[0] = (struct km_schema_part){"", &km_kind_watch_store};
+    int err = km_schema_init(&w->ask, w->ask_parts, 1, NULL, w->ask_nodes,
+                             sizeof w->ask_nodes / sizeof w->ask_nodes[0]);
+    return err != KM_OK ? err : km_watch_init(&w->watch, fault);
 }
 
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv)

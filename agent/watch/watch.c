@@ -75,7 +75,7 @@ static int on_text(struct km_request *request, bool item, struct km_slice text, 
     return w->running ? KM_OK : KM_ERR_CANCELED;
 }
 
-static void put_cause(struct km_status *status, const char *reason, const char *message)
+void watch_add_cause(struct km_status *status, const char *reason, const char *message)
 {
     struct km_cause *cause = &status->causes[status->causes_count++];
 
@@ -83,13 +83,18 @@ static void put_cause(struct km_status *status, const char *reason, const char *
     (void)km_format(cause->message, sizeof cause->message, "%.100s", message);
 }
 
-void watch_internal_error(struct km_status *status, const char *why)
+void watch_make_status(struct km_status *status, int32_t code, const char *reason, const char *why)
 {
     memset(status, 0, sizeof *status);
     (void)km_slice_copy(km_slice_of("Failure"), status->status, sizeof status->status);
-    (void)km_slice_copy(km_slice_of("InternalError"), status->reason, sizeof status->reason);
+    (void)km_slice_copy(km_slice_of(reason), status->reason, sizeof status->reason);
     (void)km_format(status->message, sizeof status->message, "%.200s", why);
-    status->code = 500;
+    status->code = code;
+}
+
+void watch_internal_error(struct km_status *status, const char *why)
+{
+    watch_make_status(status, 500, "InternalError", why);
 }
 
 static void tell_unreadable(struct km_watch *w, const char *why)
@@ -101,8 +106,8 @@ static void tell_unreadable(struct km_watch *w, const char *why)
     (void)km_format(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
                     why);
     watch_internal_error(status, text);
-    put_cause(status, "UnexpectedServerResponse", text);
-    put_cause(status, "ClientWatchDecoding", text);
+    watch_add_cause(status, "UnexpectedServerResponse", text);
+    watch_add_cause(status, "ClientWatchDecoding", text);
     tell(w, &event);
 }
 

@@ -12,8 +12,10 @@ static inline int64_t watch_silence(int64_t silence_ms)
     return silence_ms > 0 ? silence_ms : 150000;
 }
 
-/* A Status as apimachinery's NewInternalError makes it. */
+/* A Status that did not come from the server: InternalError, as apimachinery's NewInternalError makes it, or another. */
 void watch_internal_error(struct km_status *status, const char *why);
+void watch_make_status(struct km_status *status, int32_t code, const char *reason, const char *why);
+void watch_add_cause(struct km_status *status, const char *reason, const char *message);
 
 /* What stands around the object in a watch event. The object's own resourceVersion is among the cached kind's fields, which
    also receive a bookmark. */
@@ -22,6 +24,11 @@ void watch_internal_error(struct km_status *status, const char *why);
     S(initial_end, "/object/metadata/annotations/k8s.io~1initial-events-end", 8)
 KM_KIND_STRUCT(watch_frame, WATCH_FRAME_FIELDS)
 extern const struct km_kind km_kind_watch_frame;
+
+/* How far the server's store is. */
+#define WATCH_STORE_FIELDS(S, I, B, R, A, M) S(rv, "/metadata/resourceVersion", 32)
+KM_KIND_STRUCT(watch_store, WATCH_STORE_FIELDS)
+extern const struct km_kind km_kind_watch_store;
 
 /* What stands around the items of a list. */
 #define WATCH_LIST_FIELDS(S, I, B, R, A, M) \

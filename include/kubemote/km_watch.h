@@ -198,11 +198,15 @@ void km_watch_stop(struct km_watch *w);
  * the server named.
  *
  * What can't be resumed ends it, told as an ERROR event and then to on_stop: the resourceVersion is too old (410, as an event or
- * as the answer); the server forbids it or does not know us (403, 401); an event of unknown type or without
- * resourceVersion, behind which nobody knows where to go on. All else is tried again for ever.
+ * as the answer); the server's store is older than it; the server forbids the watch or does not know us (403, 401); an event
+ * of unknown type or without resourceVersion, behind which nobody knows where to go on. All else is tried again for ever.
  *
- * A server whose store was restored from an older copy answers a watch from the future with silence: who must notice
- * that uses the reflector.
+ * A store is older when it was restored from an older copy. The server answers a watch from the future with 200 and silence, and
+ * client-go's RetryWatcher waits for ever; later changes reach that version again, and what came before them is missed. So
+ * before each attempt the server is asked for a list of one object: when the version of that most recent list is less, the watch
+ * ends with the error that such a list would be refused with (504 Timeout, cause ResourceVersionTooLarge). Who may watch but
+ * not list goes without. A store that had passed the version again before we asked can't be told from one that was never
+ * restored: who must be right then too keeps a picture (the informer).
  */
 struct km_retry_watch {
     /* Set before km_retry_watch_init; of the watch all but on_event, on_end and ctx. */
@@ -219,6 +223,10 @@ struct km_retry_watch {
     int64_t started_ms, after_ms;
     bool running, in_trouble, cut_short;
     struct km_timer timer;
+    char store_rv[32]; /* how far the server's store is; "" = it did not say */
+    struct km_schema ask;
+    struct km_schema_part ask_parts[1];
+    struct km_schema_node ask_nodes[4];
 };
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault);

@@ -218,6 +218,44 @@ func TestPlane(t *testing.T) {
 	}
 }
 
+// TestPlaneWithoutStreamingLists: a real server that has only lists.
+func TestPlaneWithoutStreamingLists(t *testing.T) {
+	p := plane.StartT(t, plane.Options{NoControllerManager: true, APIServerArgs: []string{"--feature-gates=WatchList=false"}})
+	client, err := dynamic.NewForConfig(p.AdminConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepareCluster(t, client)
+	all := []*follower{
+		follow(t, p, "kubemote", follower{gvr: configMaps}),
+		follow(t, p, "kubemote", follower{gvr: configMaps}, "--metadata"),
+		follow(t, p, "client-go", follower{gvr: configMaps}),
+	}
+	c := &churner{client: client, gvr: configMaps, kind: "ConfigMap", rng: rand.New(rand.NewSource(1))}
+	for _, f := range all {
+		f.synced()
+	}
+	for range 3 {
+		for range 50 {
+			c.step(stdcontext.Background())
+		}
+		for _, f := range all {
+			f.link.CutAll(proxy.RST)
+		}
+	}
+	want := all[2].settle(t, client)
+	for _, f := range all {
+		if got := f.settle(t, client); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\n kubemote  %v\n client-go %v", f.name, got, want)
+		}
+		f.stop()
+		calls, synced := f.perKey()
+		if err := consistent(calls); err != nil || synced != 1 {
+			t.Errorf("%s: %v, synced %d times", f.name, err, synced)
+		}
+	}
+}
+
 func churn(t *testing.T, p *plane.Plane, client dynamic.Interface, all []*follower) {
 	seed := time.Now().UnixNano()
 	rng := rand.New(rand.NewSource(seed))

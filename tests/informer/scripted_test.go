@@ -38,6 +38,8 @@ type script struct {
 	leaps bool
 	// With TLS.
 	secure bool
+	// kubemote asks for metadata alone.
+	metadata bool
 	// right behind the start of the program
 	started func(s *server)
 }
@@ -161,6 +163,8 @@ func listScripts() []script {
 			s.unseen(endWell, func() { unseenChangesWithoutB(s); s.compact() })
 			s.put("d")
 		}},
+		{name: "metadata alone", metadata: true, run: unseenChanges},
+		{name: "metadata alone, no streaming lists", metadata: true, prepare: noStreams, run: unseenChanges},
 		{name: "list in pages", prepare: func(s *server) { s.noStreams = true; s.pageSize = 2 }, run: func(s *server) {
 			s.unseen(endWell, func() { unseenChanges(s); s.compact() })
 		}},
@@ -457,6 +461,9 @@ func begin(t *testing.T, program string, sc script, s *server) *trace {
 	t.Helper()
 	arguments := []string{"--resource", resourceName, "--index", "label:app"}
 	address := s.address
+	if sc.metadata && program == "kubemote" {
+		arguments = append(arguments, "--metadata")
+	}
 	if sc.halfOpen && program == "kubemote" {
 		link, err := proxy.New("127.0.0.1:0", s.address)
 		if err != nil {

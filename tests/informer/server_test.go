@@ -522,6 +522,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != s.path {
 		st = status(404, metav1.StatusReasonNotFound)
 	}
+	if as := "as=PartialObjectMetadata"; strings.Contains(r.Header.Get("Accept"), as) &&
+		strings.Contains(r.Header.Get("Accept"), as+"List;") != (kind == "list") {
+		st = status(406, metav1.StatusReasonNotAcceptable)
+	}
 	if st != nil {
 		s.mu.Unlock()
 		refuse(w, st)
