@@ -325,7 +325,8 @@ static void expired(void *ctx, const char *rv)
 {
     struct km_shared *s = ctx;
 
-    KM_WARN("The saved resourceVersion is too old: what happened since is lost, listing anew",
+    KM_WARN("The server can't go on from the saved resourceVersion: what happened since is lost, "
+            "listing anew",
             KM_S("resource", s->reflector.name), KM_S("resourceVersion", rv));
 }
 

@@ -170,24 +170,6 @@ static void watch(struct km_retry_watch *w)
         stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
 }
 
-/* Opaque but for this: versions of one resource are ordered as decimal numbers (apimachinery's CompareResourceVersion). What is no
-   such number says nothing. */
-static bool is_version(const char *rv)
-{
-    size_t len = strlen(rv);
-
-    return len > 0 && rv[0] != '0' && strspn(rv, "0123456789") == len;
-}
-
-static bool is_older(const char *a, const char *b)
-{
-    size_t a_len = strlen(a), b_len = strlen(b);
-
-    if (!is_version(a) || !is_version(b))
-        return false;
-    return a_len != b_len ? a_len < b_len : strcmp(a, b) < 0;
-}
-
 static void tell_too_new(struct km_retry_watch *w)
 {
     struct km_status status;
@@ -219,26 +201,22 @@ static void on_answered(struct km_request *request, int err)
 
     if (!w->running)
         return;
-    if (err == KM_OK && is_older(w->store_rv, w->rv)) {
+    if (err == KM_OK && watch_is_older(w->store_rv, w->rv)) {
         tell_too_new(w);
         if (w->running)
             stop_for(w, "the server's store is older than the resourceVersion");
         return;
     }
-    if (err == KM_OK) {
+    if (watch_may_go_on(err, status)) {
         watch(w);
         return;
     }
-    if (err != KM_ERR_STATUS) {
-        trouble(w, km_strerror(err));
-        open_again(w);
-        return;
-    }
-    /* Who may not ask may watch all the same. */
-    if (status->code >= 429 || km_status_is_unauthorized(status))
+    if (err == KM_ERR_STATUS) {
         refused(w, status);
-    else
-        watch(w);
+        return;
+    }
+    trouble(w, km_strerror(err));
+    open_again(w);
 }
 
 static void begin(struct km_retry_watch *w)

@@ -12,6 +12,10 @@ static inline int64_t watch_silence(int64_t silence_ms)
     return silence_ms > 0 ? silence_ms : 150000;
 }
 
+struct km_reflector;
+/* Path and query of the next request, into r->request. KM_ERR_TOO_LONG, or as km_path. */
+int watch_write_target(struct km_reflector *r);
+
 /* A Status that did not come from the server: InternalError, as apimachinery's NewInternalError makes it, or another. */
 void watch_internal_error(struct km_status *status, const char *why);
 void watch_make_status(struct km_status *status, int32_t code, const char *reason, const char *why);
@@ -24,6 +28,16 @@ void watch_add_cause(struct km_status *status, const char *reason, const char *m
     S(initial_end, "/object/metadata/annotations/k8s.io~1initial-events-end", 8)
 KM_KIND_STRUCT(watch_frame, WATCH_FRAME_FIELDS)
 extern const struct km_kind km_kind_watch_frame;
+
+/*
+ * Before a watch goes on from a version that somebody kept, the server is asked for the most recent list of one object: when that is
+ * older, its store was restored from an older copy. Such a server answers the watch with silence until its versions have passed
+ * the kept one, and then what came before is missed.
+ */
+/* False when they can't be compared too. */
+bool watch_is_older(const char *a, const char *b);
+/* The question was answered, or can't be: who may not list may watch all the same. */
+bool watch_may_go_on(int err, const struct km_status *status);
 
 /* How far the server's store is. */
 #define WATCH_STORE_FIELDS(S, I, B, R, A, M) S(rv, "/metadata/resourceVersion", 32)

@@ -37,7 +37,8 @@ struct km_watch_sink {
     void (*replace_end)(void *ctx);
     /* Everything up to this resourceVersion was told: by an event, a bookmark or a whole list. May be NULL. */
     void (*progress)(void *ctx, const char *rv);
-    /* The resourceVersion given to km_reflector_resume is too old: what happened since is lost, a list follows. May be NULL. */
+    /* The server can't go on from the resourceVersion given to km_reflector_resume: what happened since is lost, a list follows.
+       May be NULL. */
     void (*expired)(void *ctx, const char *rv);
     /* A list or a watch failed; it is tried again with back-off. Each time, while the log has a line for the first one only. May
        be NULL. */
@@ -50,6 +51,7 @@ enum km_watch_state {
     KM_WATCH_BACKOFF, /* awaits the timer */
     KM_WATCH_STREAM,  /* awaits the initial events of a streaming list, up to the marked bookmark */
     KM_WATCH_LIST,    /* awaits a page of a plain list */
+    KM_WATCH_ASK, /* awaits how far the server's store is, before it goes on from a kept resourceVersion */
     KM_WATCH_WATCHING /* awaits events */
 };
 
@@ -106,7 +108,8 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault);
 void km_reflector_start(struct km_reflector *r);
 /*
  * Starts with a watch behind rv, without a list: for a program that kept the resourceVersion and handled all that came before.
- * It misses nothing and sees no event twice but those that it had not kept. When the server has forgotten that version the
+ * It misses nothing and sees no event twice but those that it had not kept. When the server has forgotten that version, or its
+ * store is older (it was restored; asked for before each watch until the first list, as by the retry watcher below), the
  * sink's `expired` is told and a list follows. Started as by km_reflector_start when rv is "" or "0".
  */
 void km_reflector_resume(struct km_reflector *r, const char *rv);
