@@ -378,7 +378,7 @@ config-docs: $(VENV_STAMP) ## Write docs/CONFIG.md from Kconfig
 
 # --- checks of the text ------------------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard include/kubemote/*.h agent/*.c agent/*/*.[ch] port/*/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard include/kubemote/*.h agent/*.c agent/*/*.[ch] port/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch] docs/examples/*.[ch]))
 
 .PHONY: fmt check-fmt warnings layers
 fmt: $(VENV_STAMP) ## Format all C files
@@ -395,7 +395,7 @@ WARN_CC_gcc := gcc
 WARN_CC_clang := $(ZIG) cc -target x86_64-linux-gnu -fno-sanitize=undefined -isystem $(DEPS)/include-cmocka
 define warn_rules
 build/warnings/$1/%.o: %.c build/warnings/.flags | build/warnings/include/km_config.h build/warnings/include/km_version.h \
-		$(JSMN_STAMP) $(CMOCKA_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP)
+		$(JSMN_STAMP) $(CMOCKA_STAMP) $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP) $(YYJSON_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,CC      $1 $$<)
 	@$(WARN_CC_$1) $(WARN_FLAGS) $$(call source_flags,$$<) $$(object)
@@ -471,7 +471,7 @@ fuzz: ## Each fuzz target for FUZZ_SECONDS (20), what every byte of a watch pass
 
 # --- memory, size and the shipped file ---------------------------------------------------------------------------------
 
-SHIPPING := linux arm64 armv7
+SHIPPING := linux arm64 armv7 armv7-agent
 build_shipping = $(foreach b,$(SHIPPING),$(MAKE) -s -j2 BOARD=$b all || exit 1;)
 .PHONY: boards memplan size hardening reproducible lwip check-docs
 boards: ## Build every board that ships, and the one for debugging with all tools
@@ -486,10 +486,8 @@ memplan: ## Print the memory plan; fails beyond a board's budget (UPDATE=1 write
 .PHONY: stack-objects
 stack-objects: $(call agent_objects,armv7-gcc)
 
-# Also the smallest machine's with the command line, which has a bound of its own.
 size: ## Bytes by part, the largest functions, and the file against the board's budget
-	@$(build_shipping) $(MAKE) -s -j2 build/armv7-cli/kubemote build/armv7-cli/kubemote.sym || exit 1; \
-		python3 -B $(TOOLS)/size.py $(SHIPPING) armv7-cli
+	@$(build_shipping) python3 -B $(TOOLS)/size.py $(SHIPPING)
 
 hardening: ## Read the files that ship: static PIE, RELRO, stack protector, no allocator behind the seal
 	@$(TOOLS)/need.sh check
@@ -561,7 +559,7 @@ plane: cluster-program ## Tests of the control plane for tests and of its fault 
 
 e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@$(TOOLS)/need.sh e2e
-	@for board in linux linux-cli armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
+	@for board in linux armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
 
 elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane (ELECT_SHORT=1)
@@ -613,7 +611,7 @@ bench-trip: build/linux/kubemote ## An event on the wire to the status patch tha
 # 10,000 pods and 30,000 namespaces on a real control plane: BENCH_PLANE=1. Else a server that answers from memory.
 bench-cli: ## Long lists: the command line beside kubectl, time and memory (BENCH_PLANE=1: from a real control plane)
 	@$(TOOLS)/need.sh go
-	@$(MAKE) -s -j2 BOARD=linux-cli all && $(MAKE) -s cluster-program && mkdir -p build/bench
+	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s cluster-program && mkdir -p build/bench
 	@cd tests/bench && $(GO) build -buildvcs=false -o $(CURDIR)/build/bench/bench-cli ./cli
 	@build/bench/bench-cli -root . $(if $(BENCH_PLANE),-plane) $(if $(filter-out 0,$(BENCH_QUICK)),-runs 2)
 

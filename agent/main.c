@@ -12,8 +12,8 @@
 #include "kubemote/km_yaml.h"
 
 #define METRICS_MS 15000
-#define STOP_MS 12000 /* longer than any write may take */
-#define TURN_MS 60000
+#define STOP_MS 12000      /* longer than any write may take */
+#define FIRST_TRIM_MS 3000 /* the handshakes are done */
 #define TRIM_MS 30000
 
 static struct km_kubeconfig kubeconfig KM_POOL_STORAGE(kubeconfig);
@@ -272,9 +272,9 @@ static int load(const struct km_run_flags *cli, struct km_fault *fault)
 
 static void run_loop(void)
 {
-    int64_t trim_ms = loop.now_ms + TRIM_MS;
+    int64_t trim_ms = loop.now_ms + FIRST_TRIM_MS;
     while (!km_port_stop_requested()) {
-        km_loop_turn(&loop, TURN_MS);
+        km_loop_turn(&loop, trim_ms - loop.now_ms);
         if (loop.now_ms < trim_ms)
             continue;
         km_port_trim();
@@ -332,6 +332,8 @@ static int run(const struct km_run_flags *cli)
                 KM_S("server", kubeconfig.authority));
     if (start_metrics(cli, &fault) != KM_OK)
         return fail(&fault);
+    /* Files and certificates are read: their code makes room for that of the connections. */
+    km_port_trim();
     km_agent_start();
     run_loop();
     return 0;
@@ -345,9 +347,9 @@ int main(int argc, char **argv)
                                    .loop = &loop,
                                    .version = KM_VERSION,
                                    .terminal = km_port_is_terminal(2)};
-    if (argc < 2 || strcmp(argv[1], "run") != 0)
+    if (!km_run_is_wanted(&argc, argv))
         return km_cli_main(&env, argc, argv);
-    if (km_run_parse(argc - 2, argv + 2, &flags, &fault) != KM_OK)
+    if (km_run_parse(argc - 1, argv + 1, &flags, &fault) != KM_OK)
         return fail(&fault);
     return flags.help ? 0 : run(&flags);
 }

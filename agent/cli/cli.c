@@ -66,11 +66,16 @@ static const char *run_value(const struct flag *f, int argc, char **argv, int at
     return there ? argv[at + 1] : NULL;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int check_run_words(int argc, char **argv, struct km_fault *fault)
 {
     const char *values[16] = {0};
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (is_help(argv[i]))
             return KM_OK;
     }
     for (int i = 0; i < argc; i++) {
@@ -116,6 +121,61 @@ static int check_format(struct km_fault *fault)
         return KM_OK;
     return km_fault_set(fault, KM_ERR_CONFIG,
                         "--log-format takes " KM_LOG_FORMATS ", not \"%.80s\"", format);
+}
+
+/* ---- the command's name may stand behind flags ---- */
+
+static const struct flag *const early_flags[] = {run_table,
+#ifdef CONFIG_KM_CLI
+                                                 cli_global_flags,
+#endif
+                                                 NULL};
+
+static const struct flag *early_flag(const char *arg)
+{
+    for (const struct flag *const *table = early_flags; *table != NULL; table++) {
+        for (const struct flag *f = *table; f->name != NULL; f++) {
+            bool is_long = strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, f->name) == 0;
+            bool is_short = arg[1] == f->letter && f->letter != 0 && arg[2] == '\0';
+            if (is_long || is_short)
+                return f;
+        }
+    }
+    return NULL;
+}
+
+/* As cobra: what is not known may have a value. */
+static bool takes_next(const char *arg)
+{
+    const struct flag *f = early_flag(arg);
+    if (f != NULL)
+        return f->kind != FLAG_BOOL && f->kind != FLAG_MAYBE;
+    bool is_long = strncmp(arg, "--", 2) == 0 && strchr(arg, '=') == NULL;
+    bool is_short = arg[1] != '-' && arg[2] == '\0';
+    return (is_long || is_short) && !is_help(arg) && strcmp(arg, "--version") != 0;
+}
+
+/* Where the next word stands that is no flag; argc when there is none. */
+static int next_word(int argc, char **argv, int at)
+{
+    while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0')
+        at += takes_next(argv[at]) ? 2 : 1;
+    return at < argc ? at : argc;
+}
+
+static void drop(int *argc, char **argv, int at)
+{
+    memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at - 1) * sizeof argv[0]);
+    (*argc)--;
+}
+
+bool km_run_is_wanted(int *argc, char **argv)
+{
+    int at = next_word(*argc, argv, 1);
+    if (at == *argc || strcmp(argv[at], "run") != 0)
+        return false;
+    drop(argc, argv, at);
+    return true;
 }
 
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
@@ -201,32 +261,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     return status != 0 || !out_works() ? 1 : 0;
 }
 
-/* ---- the command's name, behind flags that every command takes, of one word or two ---- */
-
-static bool takes_next(const char *arg)
-{
-    for (const struct flag *f = cli_global_flags; f->name != NULL; f++) {
-        bool is_long = strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, f->name) == 0;
-        bool is_short = arg[1] == f->letter && f->letter != 0 && arg[2] == '\0';
-        if ((is_long || is_short) && f->kind != FLAG_BOOL && f->kind != FLAG_MAYBE)
-            return true;
-    }
-    return false;
-}
-
-/* Where the next word stands that is no flag; argc when there is none. */
-static int next_word(int argc, char **argv, int at)
-{
-    while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0')
-        at += takes_next(argv[at]) ? 2 : 1;
-    return at < argc ? at : argc;
-}
-
-static void drop(int *argc, char **argv, int at)
-{
-    memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at - 1) * sizeof argv[0]);
-    (*argc)--;
-}
+/* ---- the command's name, of one word or two ---- */
 
 static bool is_family(const char *name)
 {
@@ -286,7 +321,7 @@ int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
     cli.env = env;
     int at = next_word(argc, argv, 1);
     const char *name = at < argc ? argv[at] : argc > 1 ? argv[1] : "help";
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (strcmp(name, "help") == 0 || is_help(name))
         return help_command(argc, argv);
     if (strcmp(name, "--version") == 0) {
         out_printf("kubemote %s\n", env->version);
@@ -299,9 +334,11 @@ int km_cli_main(const struct km_cli_env *env, int argc, char **argv)
         return c != NULL ? run_command(c, argc - 1, argv + 1)
                          : run_family(name, argc - 1, argv + 1);
     }
-    err_printf(
-        "error: unknown command \"%.80s\" for \"kubemote\"\nSee 'kubemote help' for usage.\n",
-        name);
+    if (at == argc && early_flag(name) != NULL)
+        return help_command(1, argv);
+    const char *format = at == argc ? "error: unknown flag: %.80s%s"
+                                    : "error: unknown command \"%.80s\" for \"kubemote\"%s";
+    err_printf(format, name, "\nSee 'kubemote help' for usage.\n");
     return 1;
 }
 

@@ -5,7 +5,7 @@
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_scalar.h"
 
-struct cli cli KM_POOL_STORAGE(cli);
+struct cli cli KM_POOL_STORAGE(cli_connection);
 
 const struct flag cli_global_flags[] = {
     {"kubeconfig", 0, FLAG_TEXT, &cli.kubeconfig, "kubeconfig file to use", NULL},

@@ -113,52 +113,6 @@ static bool is_success(const struct km_request *r)
     return r->http_status >= 200 && r->http_status <= 206;
 }
 
-static struct km_slice behind(struct km_slice text, const char *word)
-{
-    size_t len = strlen(word);
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[0]) != NULL) {
-        text.ptr++;
-        text.len--;
-    }
-    if (text.len < len || memcmp(text.ptr, word, len) != 0)
-        return (struct km_slice){0};
-    return (struct km_slice){text.ptr + len, text.len - len};
-}
-
-enum match { UNKNOWN, SAME, OTHER };
-
-static enum match match_member(struct km_slice text, const char *name, const char *value)
-{
-    struct km_slice rest = behind(behind(text, name), ":");
-    if (rest.len == 0)
-        return UNKNOWN;
-    return behind(rest, value).ptr != NULL ? SAME : OTHER;
-}
-
-/* What an object is stands at its top, mostly in front of all else: the body's first piece tells. */
-static bool begins_status(struct km_slice text)
-{
-    enum match kind = UNKNOWN, version = UNKNOWN;
-    bool quoted = false;
-    int depth = 0;
-    for (size_t i = 0; i < text.len && kind != OTHER && version != OTHER; i++) {
-        char c = text.ptr[i];
-        struct km_slice rest = {text.ptr + i, text.len - i};
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-            continue;
-        }
-        quoted = c == '"';
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-        if (depth == 1 && quoted && kind == UNKNOWN)
-            kind = match_member(rest, "\"kind\"", "\"Status\"");
-        if (depth == 1 && quoted && version == UNKNOWN)
-            version = match_member(rest, "\"apiVersion\"", "\"v1\"");
-    }
-    return kind == SAME && version == SAME;
-}
-
 static int status_text(void *ctx, bool item, struct km_slice text, bool overflow)
 {
     struct km_lane *lane = ctx;
@@ -196,6 +150,13 @@ static void expect_status(struct km_lane *lane, size_t window_size)
                   status_text, lane);
 }
 
+_Static_assert(TEXT_BYTES > KUBE_PEEK_BYTES, "what waits to be told must fit");
+
+static void begin_text(struct km_lane *lane)
+{
+    km_buf_init(&lane->text, lane->window + sizeof lane->window - TEXT_BYTES, TEXT_BYTES);
+}
+
 /* What an error answer says that is text stands in the window's end; without a type it may still be a Status. */
 static void expect_error(struct km_lane *lane, const struct km_http_parser *head)
 {
@@ -203,7 +164,7 @@ static void expect_error(struct km_lane *lane, const struct km_http_parser *head
     bool typed = km_http_header(head, "Content-Type", &type) == KM_OK;
     lane->is_text = !typed || (type.len >= 5 && memcmp(type.ptr, "text/", 5) == 0);
     lane->body_failed = typed && lane->is_text;
-    km_buf_init(&lane->text, lane->window + sizeof lane->window - TEXT_BYTES, TEXT_BYTES);
+    begin_text(lane);
     expect_status(lane, sizeof lane->window - (lane->is_text ? TEXT_BYTES : 0));
 }
 
@@ -223,6 +184,7 @@ int kube_on_head(void *ctx, const struct km_http_parser *head)
     lane->body_begun = false;
     lane->is_status = false;
     lane->object_bytes = 0;
+    lane->text = (struct km_buf){0};
     kube_debug_answer(lane->client, r, head);
     kube_measure(r, KM_MEASURE_ANSWER, lane->client->loop->now_ms - r->started_ms);
     kube_warnings(lane->client, head);
@@ -257,14 +219,9 @@ static bool may_be_status(const struct km_request *r)
     return !r->stream && !r->raw && (r->schema != NULL || r->on_bytes != NULL);
 }
 
-int kube_on_body(void *ctx, struct km_slice bytes)
+static int take(struct km_request *r, struct km_slice bytes)
 {
-    struct km_request *r = ctx;
     struct km_lane *lane = r->lane;
-    kube_debug_body(&lane->conn.parser, bytes);
-    if (is_success(r) && !lane->body_begun && may_be_status(r) && begins_status(bytes))
-        expect_status(lane, sizeof lane->window);
-    lane->body_begun = true;
     if (is_success(r) && (!lane->is_status || r->schema == NULL)) {
         int err = feed(r, bytes);
         if (err < 0 || !lane->is_status)
@@ -275,6 +232,41 @@ int kube_on_body(void *ctx, struct km_slice bytes)
     if (!lane->body_failed && km_sieve_feed(&lane->sieve, bytes) != KM_OK)
         lane->body_failed = true;
     return KM_OK;
+}
+
+/* Under a code of success: what does not yet tell whether it is a Status waits for more. last: no more comes. */
+static int take_first(struct km_request *r, struct km_slice bytes, bool last)
+{
+    struct km_lane *lane = r->lane;
+    struct km_slice waiting = km_buf_slice(&lane->text);
+    if (waiting.len > 0) {
+        keep_text(&lane->text, bytes);
+        bytes.len -= lane->text.len - waiting.len;
+        bytes.ptr += lane->text.len - waiting.len;
+        waiting.len = lane->text.len;
+    }
+    enum kube_peek is_status = kube_peek_status(waiting.len > 0 ? waiting : bytes);
+    if (is_status == KUBE_PEEK_MORE && !last) {
+        if (waiting.len == 0)
+            begin_text(lane);
+        keep_text(&lane->text, bytes);
+        return KM_OK;
+    }
+    lane->body_begun = true;
+    if (is_status == KUBE_PEEK_YES)
+        expect_status(lane, sizeof lane->window);
+    int err = waiting.len > 0 ? take(r, waiting) : KM_OK;
+    return err == KM_OK && bytes.len > 0 ? take(r, bytes) : err;
+}
+
+int kube_on_body(void *ctx, struct km_slice bytes)
+{
+    struct km_request *r = ctx;
+    struct km_lane *lane = r->lane;
+    kube_debug_body(&lane->conn.parser, bytes);
+    if (is_success(r) && !lane->body_begun && may_be_status(r))
+        return take_first(r, bytes, false);
+    return take(r, bytes);
 }
 
 static struct km_slice said(const struct km_lane *lane)
@@ -354,6 +346,8 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     struct km_client *client = lane->client;
     if (err < 0 && kube_send_again(lane, r))
         return;
+    if (err == KM_OK && is_success(r) && !lane->body_begun && lane->text.len > 0)
+        err = take_first(r, (struct km_slice){NULL, 0}, true);
     if (r->http_status == 0 && err != KM_ERR_CANCELED) {
         kube_debug_answer(client, r, NULL);
         kube_measure(r, KM_MEASURE_ANSWER, client->loop->now_ms - r->started_ms);

@@ -266,7 +266,7 @@ static int on_bytes(struct km_request *request, struct km_slice bytes)
 
 static int get(struct reader *r, const char *path, const char *accept, struct km_fault *fault)
 {
-    static struct km_request request;
+    static struct km_request request KM_POOL_STORAGE(discovery_reader_request);
     struct km_discovery *d = r->d;
     memset(&request, 0, sizeof request);
     request.ctx = r;

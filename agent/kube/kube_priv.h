@@ -40,6 +40,14 @@ int kube_on_head(void *ctx, const struct km_http_parser *head);
 int kube_on_body(void *ctx, struct km_slice bytes);
 void kube_on_done(void *ctx, int err, const struct km_fault *fault);
 
+/* ---- peek.c ---- */
+
+#define KUBE_PEEK_BYTES 512
+enum kube_peek { KUBE_PEEK_NO, KUBE_PEEK_YES, KUBE_PEEK_MORE };
+/* Whether an answer is a metav1.Status, by its kind and apiVersion. Both stand within its first KUBE_PEEK_BYTES: the API server
+   writes them in front of all else, and with members sorted only code and details stand between. MORE: these bytes do not tell. */
+enum kube_peek kube_peek_status(struct km_slice first);
+
 /* ---- debug.c: the log's levels 6 to 10 ---- */
 
 /* head NULL: no answer came. */

@@ -522,7 +522,7 @@ int manifest_yaml(const struct km_manifest *m, struct km_slice text, size_t firs
                   struct km_slice *json, struct km_fault *fault)
 {
     /* Static, since it is too large for the stack; nothing in here calls back. */
-    static struct converter c;
+    static struct converter c KM_POOL_STORAGE(manifest_yaml);
 
     memset(&c, 0, sizeof c);
     c.m = m;

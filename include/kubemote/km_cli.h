@@ -19,7 +19,9 @@ struct km_run_flags {
     bool print_node, help;
 };
 
-/* The words behind "run". The strings point into argv. KM_ERR_CONFIG with words for a person: unknown flag, missing value. */
+/* The command is "run"; then that word is taken out of argv. Flags may stand in front of it. */
+bool km_run_is_wanted(int *argc, char **argv);
+/* The words beside "run". The strings point into argv. KM_ERR_CONFIG with words for a person: unknown flag, missing value. */
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault);
 
 /* ---- everything else ---- */
@@ -32,7 +34,7 @@ struct km_cli_env {
     bool terminal; /* a person reads standard error */
 };
 
-/* Runs the command of argv[1] and returns the exit status: 0, or 1 with a message on standard error. */
+/* Runs the command that argv names, any but "run", and returns the exit status: 0, or 1 with a message on standard error. */
 int km_cli_main(const struct km_cli_env *env, int argc, char **argv);
 
 #endif

@@ -171,7 +171,7 @@ struct km_lane {
     bool drop;           /* its connection is of credentials before the present ones */
     bool body_failed;    /* an error answer's body was no JSON */
     bool body_came;      /* a whole document */
-    bool body_begun;     /* its first piece came */
+    bool body_begun;     /* what it is was told by its first bytes */
     bool is_status; /* the sieve is for a Status: the error answer's, or one under a 2xx code */
     bool is_text;   /* the error answer: Content-Type text/..., or none */
     bool has_retry_after; /* the error answer's head has Retry-After in seconds */
@@ -179,7 +179,7 @@ struct km_lane {
     struct km_status status; /* the error answer */
     struct km_fault fault;   /* of the last request */
     struct km_sieve sieve;
-    struct km_buf text; /* what fits of it, at the window's end */
+    struct km_buf text; /* at the window's end: its beginning; or of a body what is not told yet */
     char window[CONFIG_KM_JSON_WINDOW_BYTES];
 };
 

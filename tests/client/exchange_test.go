@@ -198,29 +198,36 @@ func TestFailureInSuccessAgainstClientGo(t *testing.T) {
 	}
 	var code int
 	var body string
-	server := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, code, body) })
+	write := writeJSON
+	server := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { write(w, code, body) })
 	config := server.kubeconfig(t, clientcmdapi.AuthInfo{})
 	reference := goClient(t, config)
+	check := func(label, name string) {
+		_, err := reference.Get().Namespace("n").Resource("pods").Name("p").Do(t.Context()).Get()
+		got := send(t, config, "get v1/pods --namespace n --name p")[0]
+		list := pages(t, config, "pods", "0")
+		if err == nil {
+			// A Success is no object: who waits for one gets an error.
+			if got.Error != "" || got.Body != body || (list.code != 0) != (name == "success") {
+				t.Errorf("%s: ours %+v, list %+v", label, got, list)
+			}
+			return
+		}
+		if got.Error == "" || got.Message != err.Error() || list.code != 1 || !strings.Contains(list.stderr, err.Error()) {
+			t.Errorf("%s: %v, ours %+v, list %+v", label, err, got, list)
+		}
+		sameError(t, label, "", err, got)
+	}
 	for name, text := range answers {
-		for _, status := range []int{200, 201, 202} {
-			code, body = status, text
-			label := fmt.Sprintf("%d %s", code, name)
-			_, err := reference.Get().Namespace("n").Resource("pods").Name("p").Do(t.Context()).Get()
-			got := send(t, config, "get v1/pods --namespace n --name p")[0]
-			list := pages(t, config, "pods", "0")
-			if err == nil {
-				// A Success is no object: who waits for one gets an error.
-				if got.Error != "" || got.Body != text || (list.code != 0) != (name == "success") {
-					t.Errorf("%s: ours %+v, list %+v", label, got, list)
-				}
-				continue
-			}
-			if got.Error == "" || got.Message != err.Error() || list.code != 1 || !strings.Contains(list.stderr, err.Error()) {
-				t.Errorf("%s: %v, ours %+v, list %+v", label, err, got, list)
-			}
-			sameError(t, label, "", err, got)
+		body = text
+		for _, code = range []int{200, 201, 202} {
+			write = writeJSON
+			check(fmt.Sprintf("%d %s", code, name), name)
+			write = writeBytes
+			check(fmt.Sprintf("%d %s, byte by byte", code, name), name)
 		}
 	}
+	write = writeJSON
 	code, body = 200, `{"kind":"Status","apiVersion":"example.com/v1","metadata":{"name":"p"},"status":"Failure"}`
 	if got := send(t, config, "get example.com/v1/statuses --namespace n --name p")[0]; got.Error != "" || got.Body != body {
 		t.Errorf("another group's kind: %+v", got)

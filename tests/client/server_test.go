@@ -176,4 +176,14 @@ func writeJSON(w http.ResponseWriter, code int, text string) {
 	fmt.Fprint(w, text)
 }
 
+// The same in chunks of one byte, so that readers get it byte by byte.
+func writeBytes(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	for i := range len(text) {
+		fmt.Fprint(w, text[i:i+1])
+		w.(http.Flusher).Flush()
+	}
+}
+
 const pod = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","namespace":"n"}}`

@@ -5,8 +5,9 @@
 
 Each static table lies in a section .bss.km_pool.<name> (KM_POOL_STORAGE in km_base.h); the link map says how large it is.
 agent/mem/memplan.def gives each pool's count, policy and owner. A row covers the section of its name and those that begin
-with it and "_": KM_POOL(pod_cache, ...) covers pod_cache_records and pod_cache_keys. Fails when a pool has no row, a row no
-pool, a count does not fit, large data lies outside the pools, or board/<name>/budget.mk is passed.
+with it and "_": KM_POOL(pod_cache, ...) covers pod_cache_records and pod_cache_keys. KM_COMMAND_POOL is the same for what
+single commands of the command line use; agent/cli is theirs as a whole but for its agent pools. Fails when a pool has no row, a
+row no pool, a count does not fit, large data lies outside the pools, or board/<name>/budget.mk is passed.
 """
 import argparse
 import re
@@ -22,8 +23,9 @@ LOOSE_LIMIT = 1024
 
 
 class Row:
-    def __init__(self, name, count, each, policy, owner):
+    def __init__(self, name, count, each, policy, owner, command=False):
         self.name, self.count_text, self.each_text, self.policy, self.owner = name, count, each, policy, owner
+        self.command = command
 
     def count(self, config):
         text = re.sub(r"\bCONFIG_\w+", lambda m: str(config.get(m[0], 0)), self.count_text)
@@ -47,9 +49,9 @@ def split_arguments(text):
 def read_rows():
     text = re.sub(r"/\*.*?\*/|//[^\n]*", "", open(DEF).read(), flags=re.S)
     rows = []
-    for match in re.finditer(r"^\s*KM_POOL\s*\((.*?)\)\s*$", text, re.M | re.S):
-        parts = split_arguments(" ".join(match[1].split()))
-        rows.append(Row(*parts[:5]))
+    for match in re.finditer(r"^\s*KM_(COMMAND_)?POOL\s*\((.*?)\)\s*$", text, re.M | re.S):
+        parts = split_arguments(" ".join(match[2].split()))
+        rows.append(Row(*parts[:5], command=match[1] is not None))
     return rows
 
 
@@ -69,6 +71,9 @@ class Plan:
     def __init__(self, board, rows):
         self.board, self.faults = board, []
         self.config = read_config(board)
+        self.has_commands = "CONFIG_KM_CLI" in self.config
+        if not self.has_commands:
+            rows = [row for row in rows if not row.command]
         pieces, symbols = lldmap.read(f"build/{board}/kubemote.map")
         sections = {}
         for piece in pieces:
@@ -76,6 +81,9 @@ class Plan:
                 name = piece.section[len(POOL):]
                 sections[name] = sections.get(name, 0) + piece.size
         self.pools = self.assign(sections, rows)
+        commands = {row.name for row in rows if row.command}
+        self.agent_pools = {name: size for name, size in self.pools.items() if name not in commands}
+        self.command_pools = {name: size for name, size in self.pools.items() if name in commands}
         self.bss = sum(p.size for p in pieces if p.out in (".bss", ".bss.rel.ro", ".tbss"))
         self.data = sum(p.size for p in pieces if p.out in (".data", ".data.rel.ro", ".tdata", ".got", ".dynamic"))
         self.loose = self.find_loose(pieces)
@@ -84,6 +92,7 @@ class Plan:
             if piece.out == ".bss" and not piece.section.startswith(POOL):
                 part = lldmap.part_of(piece.file)
                 self.parts[part] = self.parts.get(part, 0) + piece.size
+        self.command_bytes = sum(self.command_pools.values()) + self.parts.pop("agent/cli", 0) * self.has_commands
 
     def assign(self, sections, rows):
         pools = {}
@@ -100,7 +109,8 @@ class Plan:
 
     def find_loose(self, pieces):
         loose = [p for p in pieces if p.out == ".bss" and not p.section.startswith(POOL)
-                 and lldmap.part_of(p.file).startswith(("agent", "port")) and p.size > LOOSE_LIMIT]
+                 and lldmap.part_of(p.file).startswith(("agent", "port")) and p.size > LOOSE_LIMIT
+                 and lldmap.part_of(p.file) != "agent/cli"]
         for piece in loose:
             self.faults.append(f"{self.board}: {piece.section} of {piece.file.split('obj/')[-1]} has {piece.size} bytes "
                                f"outside the pools: use KM_POOL_STORAGE")
@@ -108,7 +118,8 @@ class Plan:
 
     def check_budget(self, stack_bytes):
         budget = read_budget(self.board)
-        for name, value in (("RAM_BYTES", self.bss + self.data), ("STACK_BYTES", stack_bytes)):
+        for name, value in (("RAM_BYTES", self.bss - self.command_bytes + self.data), ("COMMAND_BYTES", self.command_bytes),
+                            ("STACK_BYTES", stack_bytes)):
             if name in budget and value is not None and value > budget[name]:
                 self.faults.append(f"{self.board}: {value} bytes of {name[:-6]}, budget.mk allows {budget[name]}")
 
@@ -117,30 +128,53 @@ def kib(size):
     return f"{size:,}"
 
 
-def table(rows, plans):
+def pool_lines(rows, plans, pools_of, owner):
     """Markdown lines: the pools in order of size on the first board."""
     by_name = {row.name: row for row in rows}
-    boards = [plan.board for plan in plans]
-    lines = ["| pool | count | " + " | ".join(f"{b}: bytes | each" for b in boards) + " | when full | owner |",
-             "|---|---|" + "---|---|" * len(boards) + "---|---|"]
-    names = sorted(plans[0].pools, key=lambda name: -plans[0].pools[name])
-    for name in names:
+    lines = ["| pool | count | " + " | ".join(f"{p.board}: bytes | each" for p in plans) + f" | when full | {owner} |",
+             "|---|---|" + "---|---|" * len(plans) + "---|---|"]
+    pools = pools_of(plans[0])
+    for name in sorted(pools, key=lambda name: -pools[name]):
         row = by_name.get(name, Row(name, "1", "", "?", "?"))
         count = max(row.count(plans[0].config), 1)
         cells = []
         for plan in plans:
-            size = plan.pools.get(name, 0)
+            size = pools_of(plan).get(name, 0)
             cells += [kib(size), kib(round(size / count))]
         lines.append(f"| {name} | {count} | " + " | ".join(cells) + f" | {row.policy} | {row.owner} |")
-    for label, value in (("all pools", lambda p: sum(p.pools.values())),
-                         ("other static data of ours", lambda p: sum(v for k, v in p.parts.items() if k.startswith(("agent", "port")))),
-                         ("mbedTLS, libyaml, libc", lambda p: sum(v for k, v in p.parts.items() if not k.startswith(("agent", "port")))),
-                         ("**.bss in all**", lambda p: p.bss), ("**.data and constants with addresses**", lambda p: p.data)):
-        lines.append(f"| {label} | | " + " | ".join(f"{kib(value(p))} | " for p in plans) + " | | |")
+    return lines
+
+
+def total_lines(plans, totals):
+    return [f"| {label} | | " + " | ".join(f"{kib(value(plan))} | " for plan in plans) + " | | |" for label, value in totals]
+
+
+def parts_of_ours(plan, ours):
+    return sum(size for part, size in plan.parts.items() if part.startswith(("agent", "port")) == ours)
+
+
+AGENT_TOTALS = (("all pools", lambda p: sum(p.agent_pools.values())),
+                ("other static data of ours", lambda p: parts_of_ours(p, True)),
+                ("mbedTLS, libyaml, libc", lambda p: parts_of_ours(p, False)),
+                ("**.bss of the agent**", lambda p: p.bss - p.command_bytes),
+                ("**.data and constants with addresses**", lambda p: p.data))
+COMMAND_TOTALS = (("smaller static data", lambda p: p.command_bytes - sum(p.command_pools.values())),
+                  ("**.bss of the commands**", lambda p: p.command_bytes))
+
+
+def budget_lines(plans):
+    lines = ["| board | agent: static memory allowed | TLS arena and record slots, the most that TLS can ever take | commands: static memory allowed "
+             "| agent: stack allowed |", "|---|---|---|---|---|"]
+    for plan in plans:
+        budget = read_budget(plan.board)
+        tls = sum(plan.pools.get(name, 0) for name in ("tls_arena", "tls_in_slots", "tls_out_slots"))
+        commands = kib(budget["COMMAND_BYTES"]) if plan.has_commands else "none there"
+        lines.append(f"| {plan.board} | {kib(budget['RAM_BYTES'])} | {kib(tls)} | {commands} | {kib(budget['STACK_BYTES'])} |")
     return lines
 
 
 def document(rows, plans):
+    whole = [plan for plan in plans if plan.has_commands]
     lines = ["<!-- SPDX-License-Identifier: Apache-2.0 -->",
              "<!-- Made by `make memplan UPDATE=1` from the linked programs: do not edit. -->",
              "# Memory plan", "",
@@ -148,12 +182,12 @@ def document(rows, plans):
              "here from the link maps of the boards that ship. `count` is the Kconfig value, `each` the cost of one more.",
              "After start-up nothing else is ever allocated. Memory that was never touched is not resident: the start-up heap goes",
              "back to the system at the seal, and of the TLS arena only what handshakes reach is used.", ""]
-    lines += table(rows, plans)
-    lines += ["", "| board | static memory allowed | TLS arena and record slots, the most that TLS can ever take | stack allowed |", "|---|---|---|---|"]
-    for plan in plans:
-        budget = read_budget(plan.board)
-        tls = sum(plan.pools.get(name, 0) for name in ("tls_arena", "tls_in_slots", "tls_out_slots"))
-        lines.append(f"| {plan.board} | {kib(budget['RAM_BYTES'])} | {kib(tls)} | {kib(budget['STACK_BYTES'])} |")
+    lines += pool_lines(rows, whole, lambda plan: plan.agent_pools, "owner") + total_lines(whole, AGENT_TOTALS)
+    lines += ["", "## Commands", "",
+              "What kubectl's commands have beside it. `kubemote run` touches none of it, and a command only its own tables as far as it",
+              "fills them: resident are some hundreds of kilobytes (`make bench-cli`). Without KM_CLI (board armv7-agent) it is not there.", ""]
+    lines += pool_lines(rows, whole, lambda plan: plan.command_pools, "command") + total_lines(whole, COMMAND_TOTALS)
+    lines += ["", "## Limits", ""] + budget_lines(plans)
     lines += ["", "The highest use of the arena is `kubemote_tls_arena_max_bytes` of a running agent; `make soak` prints it for each kind of",
               "certificate and fails when it grows. The deepest stack path, frame by frame, is printed by `make memplan`; it is",
               "read from the call graph that gcc writes for the ARM code, so it moves a little with the compiler.", ""]

@@ -79,7 +79,7 @@ func run(root string, runs int, real bool) error {
 		}
 		defer server.Close()
 	}
-	ours, err := filepath.Abs(filepath.Join(root, "build/linux-cli/kubemote"))
+	ours, err := filepath.Abs(filepath.Join(root, "build/linux/kubemote"))
 	if err != nil {
 		return err
 	}

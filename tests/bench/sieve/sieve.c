@@ -38,11 +38,11 @@ static struct km_schema schema;
 static unsigned long seen;
 static bool decoding;
 
-KM_KIND_TABLE(watch_event, "WatchEvent", WATCH_EVENT_FIELDS)
+KM_KIND_TABLE(watch_frame, "WatchEvent", WATCH_FRAME_FIELDS)
 KM_KIND_TABLE(pod, "Pod", KM_POD_FIELDS)
 
 static const struct km_schema_part parts[] = {
-    {"", &km_kind_watch_event}, {"/object", &km_kind_status}, {"/object", &km_kind_pod}};
+    {"", &km_kind_watch_frame}, {"/object", &km_kind_status}, {"/object", &km_kind_pod}};
 
 static void die(const char *what)
 {
@@ -60,7 +60,7 @@ static double processor_s(void)
 
 static int take(void *ctx, bool item, struct km_slice text, bool overflow)
 {
-    static struct km_watch_event event;
+    static struct km_watch_frame event;
     static struct km_status status;
     static struct km_pod pod;
     void *dest[] = {&event, &status, &pod};

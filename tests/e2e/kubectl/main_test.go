@@ -63,7 +63,7 @@ func prepare() error {
 	}
 	ours = os.Getenv("KUBEMOTE_BIN")
 	if ours == "" {
-		ours = filepath.Join(root, "build/linux-cli/kubemote")
+		ours = filepath.Join(root, "build/linux/kubemote")
 	}
 	program := os.Getenv("KUBEMOTE_CLUSTER_BIN")
 	if program == "" {

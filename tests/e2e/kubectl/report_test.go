@@ -45,8 +45,6 @@ Written by ` + "`make e2e`" + ` (tests/e2e/kubectl): each command below was run 
 program. Both got their answers from one recorded exchange. "same" means: standard output, standard error and exit code are
 equal byte for byte (but for the program's own name in messages and examples).
 
-The commands are a choice of Kconfig, KM_CLI; board linux-cli has them.
-
 Known limits, by design: memory does not grow with the cluster.
 
 - Tables: columns are as wide as kubectl makes them while the rows fit CONFIG_KM_CLI_TABLE_BYTES (128 kB); beyond that the widths

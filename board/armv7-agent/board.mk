@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# As armv7, with the command line.
+# As armv7, without the command line.
 BOARD_KIND := zig
 BOARD_TARGET := thumb-linux-musleabihf
 BOARD_EMULATOR := qemu-arm
