@@ -203,7 +203,8 @@ int km_lister_next(struct km_lister_walk *walk, const void **record);
 const void *km_lister_get(const struct km_lister *lister, const char *ns, const char *name);
 
 /* Labels out of a KM_F_RAW field of "/metadata/labels": slices of that text. Entries with escapes, which no valid label has,
-   are left out. */
+   are left out. A field that was too short for an object's labels is empty (head.truncated says so). Who needs few of them gives each
+   a field of its own ("/metadata/labels/app", "/metadata/labels/example.io~1tier"): any number of others fits then. */
 uint16_t km_labels_of_json(struct km_slice json, struct km_label *out, uint16_t size);
 
 #endif

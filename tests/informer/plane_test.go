@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -218,6 +219,55 @@ func TestPlane(t *testing.T) {
 	}
 }
 
+// everyResource compares contents and index of all that the server has. Nothing
+// changes but leases.
+func everyResource(t *testing.T, p *plane.Plane) {
+	t.Helper()
+	all, err := p.Client().Discovery().ServerPreferredResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := p.AdminKubeconfig(plane.KubeconfigOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, objects := 0, 0
+	for _, group := range all {
+		for _, r := range group.APIResources {
+			if slices.Contains(r.Verbs, "watch") {
+				objects += oneResource(t, kubeconfig, group.GroupVersion+"/"+r.Name)
+				count++
+			}
+		}
+	}
+	t.Logf("%d resources, %d objects", count, objects)
+}
+
+func oneResource(t *testing.T, kubeconfig, resource string) int {
+	t.Helper()
+	arguments := []string{"--resource", resource, "--index", "namespace"}
+	ours := startTrace(t, programs["kubemote"], kubeconfig, arguments...)
+	meta := startTrace(t, programs["kubemote"], kubeconfig, append(arguments, "--metadata")...)
+	theirs := startTrace(t, programs["client-go"], kubeconfig, arguments...)
+	for _, tr := range []*trace{ours, meta, theirs} {
+		tr.synced()
+	}
+	var want contents
+	eventually(t, resource, func() error {
+		want = theirs.askContents()
+		for _, tr := range []*trace{ours, meta} {
+			if got := tr.askContents(); !reflect.DeepEqual(got, want) {
+				return fmt.Errorf("\n kubemote  %v\n client-go %v", got, want)
+			}
+		}
+		return nil
+	})
+	for _, tr := range []*trace{ours, meta, theirs} {
+		tr.stop()
+	}
+	return len(want.Contents)
+}
+
 // TestPlaneWithoutStreamingLists: a real server that has only lists.
 func TestPlaneWithoutStreamingLists(t *testing.T) {
 	p := plane.StartT(t, plane.Options{NoControllerManager: true, APIServerArgs: []string{"--feature-gates=WatchList=false"}})
@@ -254,6 +304,7 @@ func TestPlaneWithoutStreamingLists(t *testing.T) {
 			t.Errorf("%s: %v, synced %d times", f.name, err, synced)
 		}
 	}
+	everyResource(t, p)
 }
 
 func churn(t *testing.T, p *plane.Plane, client dynamic.Interface, all []*follower) {

@@ -459,7 +459,7 @@ type outcome struct {
 // begin starts a program in front of its server.
 func begin(t *testing.T, program string, sc script, s *server) *trace {
 	t.Helper()
-	arguments := []string{"--resource", resourceName, "--index", "label:app"}
+	arguments := []string{"--resource", resourceName, "--index", "label:z/turn"}
 	address := s.address
 	if sc.metadata && program == "kubemote" {
 		arguments = append(arguments, "--metadata")

@@ -219,7 +219,11 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 		w = widget{namespace: namespace, name: name, born: s.rv}
 	}
 	w.rv, w.padding, w.body = s.rv, padding, s.body
-	w.labels = map[string]string{"app": name[:1], "a/turn": strconv.Itoa(s.rv % 3)}
+	// More labels than anybody keeps, before the one that the index is of.
+	w.labels = map[string]string{"app": name[:1], "z/turn": strconv.Itoa(s.rv % 3)}
+	for i := range 8 {
+		w.labels[fmt.Sprintf("many-%d", i)] = strings.Repeat("x", 63)
+	}
 	s.objects[key] = w
 	return w, kind
 }

@@ -22,18 +22,24 @@
 #include "kubemote/km_json_table.h"
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_metrics.h"
+#include "kubemote/km_rest.h"
 #include "kubemote/km_saved.h"
 
 #ifndef SLOTS
 #define SLOTS 2000
 #endif
-#define LABELS_SIZE 384
+#define LABEL_SIZE 72 /* a value and its quotes */
 #define TRIM_MS 30000
 #define KEPT_INTERVAL_MS 100
 
-#define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(labels, "/metadata/labels", LABELS_SIZE)
+/* The last one's place is written at start-up: an object has any number of labels, and one counts. */
+#define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(label, "", LABEL_SIZE)
 KM_KIND_STRUCT(item, ITEM_FIELDS)
 KM_KIND_TABLE(item, "item", ITEM_FIELDS)
+
+static struct km_field item_fields[sizeof km_fields_item / sizeof km_fields_item[0]];
+static struct km_kind item_kind;
+static char label_path[512];
 
 static km_index_fn label_values;
 
@@ -249,16 +255,12 @@ static int label_values(void *ctx, struct km_slice key, const void *record,
                         struct km_index_sink *sink)
 {
     const struct km_item *item = record;
-    struct km_label labels[KM_LISTER_LABELS];
-    struct km_slice name = km_slice_of(options.index + strlen("label:"));
-    uint16_t count = km_labels_of_json(km_slice_of(item->labels), labels, KM_LISTER_LABELS);
+    size_t len = strlen(item->label);
 
     (void)ctx;
     (void)key;
-    for (uint16_t i = 0; i < count; i++) {
-        if (km_slice_eq(labels[i].key, name))
-            km_index_value(sink, labels[i].value);
-    }
+    if (len >= 2)
+        km_index_value(sink, (struct km_slice){item->label + 1, len - 2});
     return KM_OK;
 }
 
@@ -332,6 +334,24 @@ static bool split_resource(void)
     return resource.plural[0] != '\0' && resource.version[0] != '\0';
 }
 
+static void set_up_kind(void)
+{
+    bool by_a_label = options.index != NULL && the_index() == &by_label;
+    struct km_buf path;
+
+    item_kind = km_kind_item;
+    item_kind.fields = item_fields;
+    memcpy(item_fields, km_fields_item, sizeof item_fields);
+    if (!by_a_label) {
+        item_kind.field_count--;
+        return;
+    }
+    km_buf_init(&path, label_path, sizeof label_path);
+    km_buf_puts(&path, "/metadata/labels");
+    km_pointer_add(&path, options.index + strlen("label:"));
+    item_fields[item_kind.field_count - 1].path = label_path;
+}
+
 static int set_up_informer(struct km_fault *fault)
 {
     struct km_reflector *r = &items.reflector;
@@ -344,7 +364,7 @@ static int set_up_informer(struct km_fault *fault)
     r->ns = options.ns;
     r->label_selector = options.selector;
     r->metadata_only = options.metadata;
-    r->kind = &km_kind_item;
+    r->kind = &item_kind;
     r->lane = &lane;
     r->client = &client;
     r->event_nodes = event_nodes;
@@ -407,7 +427,7 @@ static int set_up_retry(struct km_fault *fault)
                                               .label_selector = options.selector,
                                               .metadata_only = options.metadata,
                                               .silence_ms = options.silence_ms,
-                                              .kind = &km_kind_item,
+                                              .kind = &item_kind,
                                               .record = &retry_item,
                                               .nodes = event_nodes,
                                               .lane = &lane,
@@ -423,6 +443,7 @@ static int set_up(struct km_fault *fault)
     const struct km_kubeconfig_options where = {.path = options.kubeconfig};
     int err = km_kubeconfig_load(&where, &kubeconfig, fault);
 
+    set_up_kind();
     km_log_text_init(2, options.verbosity);
     if (err == KM_OK)
         err = km_port_seal();
