@@ -351,6 +351,8 @@ static void list_answered(struct km_reflector *r, int err, const struct km_statu
         begin(r, KM_WATCH_LIST);
         return;
     }
+    if (err == KM_ERR_STATUS)
+        obey(r, status);
     trouble(r, why);
     r->list_this_round = false;
     back_off(r, KM_WATCH_STREAM);

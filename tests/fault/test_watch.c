@@ -275,6 +275,23 @@ static void without_streaming_lists(void **state)
     rig_end();
 }
 
+/* Who is told when to come back does not come before. */
+static void a_refused_list_comes_when_it_was_told(void **state)
+{
+    static const int codes[] = {429, 503};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        begin_with_pods();
+        api.no_streaming = true;
+        api_fail(API_POD_LIST, 1, codes[i], "Refused", 40);
+        km_sim_close_all();
+        change_unseen();
+        rig_check(rig_settle(RIG_MINUTE * 2) >= 40000);
+        rig_end();
+    }
+}
+
 static unsigned pages;
 static bool compact_at_page;
 static enum api_verdict at_page(const struct km_sim_request *rq, enum api_call call)
@@ -476,6 +493,7 @@ int main(void)
         cmocka_unit_test(error_events),
         cmocka_unit_test(errors_for_ever),
         cmocka_unit_test(without_streaming_lists),
+        cmocka_unit_test(a_refused_list_comes_when_it_was_told),
         cmocka_unit_test(lists_in_pages),
         cmocka_unit_test(ended_every_second),
         cmocka_unit_test(ended_before_the_bookmark),
