@@ -5,6 +5,7 @@ package informer
 import (
 	stdcontext "context"
 	"math/rand"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -95,9 +96,10 @@ func TestRetryWatchPlane(t *testing.T) {
 	t.Logf("%d events, %d changes", len(ours.calls), c.done)
 }
 
-// TestRetryWatchRestored: the store of a real control plane is an older copy.
-// client-go's watcher hears nothing for ever; this one says so and stops.
-func TestRetryWatchRestored(t *testing.T) {
+// TestPlaneRestored: the store of a real control plane is an older copy. Here
+// client-go hears nothing for ever. The retry watcher says so and stops; an
+// informer that runs and one that comes back with what it saved are right again.
+func TestPlaneRestored(t *testing.T) {
 	ctx := stdcontext.Background()
 	p := plane.StartT(t, plane.Options{NoControllerManager: true})
 	client, err := dynamic.NewForConfig(p.AdminConfig())
@@ -114,13 +116,19 @@ func TestRetryWatchRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := follow(t, p, "kubemote", follower{gvr: configMaps}, "--retry", list.GetResourceVersion())
+	picture := follow(t, p, "kubemote", follower{gvr: configMaps})
+	file := filepath.Join(t.TempDir(), "rv")
+	first := follow(t, p, "kubemote", follower{gvr: configMaps}, "--save", file)
 	// More than what a server writes while it starts.
 	c := &churner{client: client, gvr: configMaps, kind: "ConfigMap", rng: rand.New(rand.NewSource(1))}
 	for range 1000 {
 		c.step(ctx)
 	}
 	create(t, client, sentinel)
-	ours.sees("default/" + sentinel)
+	for _, f := range []*follower{ours, picture, first} {
+		f.sees("default/" + sentinel)
+	}
+	first.stop()
 	if err := p.RestoreEtcd(ctx, snapshot); err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +138,12 @@ func TestRetryWatchRestored(t *testing.T) {
 		t.Errorf("%v\n%s", last, ours.errors.String())
 	}
 	ours.stop()
+	second := follow(t, p, "kubemote", follower{gvr: configMaps}, "--save", file)
+	picture.settle(t, client)
+	second.settle(t, client)
+	second.says("can't go on from the saved resourceVersion")
+	picture.stop()
+	second.stop()
 }
 
 func create(t *testing.T, client dynamic.Interface, name string) {
