@@ -49,28 +49,30 @@ LIBYAML_SOURCES := api.c reader.c scanner.c parser.c
 .PHONY: deps
 deps: $(VENV_STAMP) $(MBEDTLS_STAMP) $(LIBYAML_STAMP) $(JSMN_STAMP) ## Fetch what the build needs (once)
 
+# The first of them: it brings the packages that the others are fetched with.
 $(VENV_STAMP):
+	@$(TOOLS)/need.sh build
 	@STAMP=$@ $(TOOLS)/deps.sh venv $(VENV) ziglang==$(ZIG_VERSION) kconfiglib==$(KCONFIGLIB_VERSION) \
 		clang-format==$(CLANG_FORMAT_VERSION)
 
-$(MBEDTLS_STAMP):
+$(MBEDTLS_STAMP): | $(VENV_STAMP)
 ifeq ($(MBEDTLS_DIR),$(DEPS)/mbedtls)
 	@STAMP=$@ $(TOOLS)/deps.sh source $(MBEDTLS_DIR) $(SOURCE_SUITE) mbedtls '3.6.*'
 endif
 
-$(LIBYAML_STAMP):
+$(LIBYAML_STAMP): | $(VENV_STAMP)
 	@STAMP=$@ $(TOOLS)/deps.sh source $(LIBYAML_DIR) $(SOURCE_SUITE) libyaml '0.2.*'
 
-$(YYJSON_STAMP):
+$(YYJSON_STAMP): | $(VENV_STAMP)
 ifeq ($(YYJSON_DIR),$(DEPS)/yyjson)
 	@STAMP=$@ $(TOOLS)/deps.sh upstream $(YYJSON_DIR) $(SOURCE_SUITE) yyjson '0.1?.*'
 endif
 
-$(JSMN_STAMP):
+$(JSMN_STAMP): | $(VENV_STAMP)
 	@STAMP=$@ $(TOOLS)/deps.sh header $(DEPS)/include libjsmn-dev /usr/include/jsmn.h
 
 # cmocka.h alone, for compilers whose own headers must not mix with /usr/include.
-$(CMOCKA_STAMP):
+$(CMOCKA_STAMP): | $(VENV_STAMP)
 	@STAMP=$@ $(TOOLS)/deps.sh header $(DEPS)/include-cmocka libcmocka-dev /usr/include/cmocka.h
 
 define runtime_rule
