@@ -51,7 +51,9 @@ static void forward_status(struct km_retry_watch *w, const struct km_status *sta
 {
     const struct km_watch_event event = {.type = KM_WATCH_ERROR, .status = status};
 
+    w->telling = true;
     w->on_event(w->ctx, &event);
+    w->telling = false;
 }
 
 /* Why a refusal is final; NULL: it is not. */
@@ -87,10 +89,6 @@ static void on_end(void *ctx, int err, const struct km_status *status)
 
     if (!w->running)
         return;
-    if (w->stop_why != NULL) {
-        stop_for(w, w->stop_why);
-        return;
-    }
     if (status != NULL) {
         refused(w, status);
         return;
@@ -107,7 +105,10 @@ static void cut_stream(struct km_retry_watch *w)
 {
     w->cut_short = true;
     km_watch_stop(&w->watch);
-    on_end(w, KM_OK, NULL);
+    if (w->stop_why == NULL)
+        on_end(w, KM_OK, NULL);
+    else /* told when the request is over, so that the program may start again from there */
+        (void)km_timer_set(&w->watch.client->loop->timers, &w->timer, now_of(w));
 }
 
 /* An event behind which nobody knows where to go on. */
@@ -248,8 +249,13 @@ static void begin(struct km_retry_watch *w)
 
 static void on_timer(void *ctx, int64_t now_ms)
 {
+    struct km_retry_watch *w = ctx;
+
     (void)now_ms;
-    begin(ctx);
+    if (w->stop_why != NULL)
+        stop_for(w, w->stop_why);
+    else
+        begin(w);
 }
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
@@ -267,7 +273,7 @@ int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
 
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv)
 {
-    bool busy = w->running || km_request_busy(&w->watch.request);
+    bool busy = w->running || w->telling || km_request_busy(&w->watch.request);
     if (busy || rv[0] == '\0' || strcmp(rv, "0") == 0)
         return KM_ERR_ARG;
     int err = km_slice_copy(km_slice_of(rv), w->rv, sizeof w->rv);

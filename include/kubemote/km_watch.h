@@ -224,7 +224,7 @@ struct km_retry_watch {
     char rv[32];
     const char *stop_why; /* the stream ends and is not opened again */
     int64_t started_ms, after_ms;
-    bool running, in_trouble, cut_short;
+    bool running, telling, in_trouble, cut_short;
     struct km_timer timer;
     char store_rv[32]; /* how far the server's store is; "" = it did not say */
     struct km_schema ask;
@@ -233,7 +233,8 @@ struct km_retry_watch {
 };
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault);
-/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within its own call; KM_ERR_TOO_LONG. */
+/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within on_event; from on_stop it may be
+   started again. KM_ERR_TOO_LONG. */
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv);
 /* Nothing is told any more; harmless when it does not run. */
 void km_retry_watch_stop(struct km_retry_watch *w);

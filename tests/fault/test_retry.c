@@ -139,6 +139,8 @@ static bool too_large;
 static struct km_retry_watch retry;
 static struct km_watch single;
 static bool stop_at_event;
+static const char *start_at_event, *start_at_stop; /* versions */
+static int start_result;
 
 static void write_down(const struct km_watch_event *event)
 {
@@ -164,12 +166,16 @@ static void on_event(void *ctx, const struct km_watch_event *event)
         return;
     km_retry_watch_stop(&retry);
     km_retry_watch_stop(&retry);
+    if (start_at_event != NULL)
+        start_result = km_retry_watch_start(&retry, start_at_event);
 }
 
 static void on_stop(void *ctx, const char *why)
 {
     (void)ctx;
     stop_why = why;
+    if (start_at_stop != NULL)
+        start_result = km_retry_watch_start(&retry, start_at_stop);
 }
 
 static char ended[128];
@@ -216,6 +222,7 @@ static void begin(void (*serve)(int conn, unsigned start, long rv))
     told_count = 0;
     stop_why = NULL;
     stop_at_event = false;
+    start_at_event = start_at_stop = NULL;
     single = (struct km_watch){.name = "things",
                                .resource = &things,
                                .kind = &km_kind_meta,
@@ -653,6 +660,43 @@ static void stops_when_the_store_is_older(void **state)
     end();
 }
 
+/* The program lists anew and goes on from there: from on_stop at once, from a call of its own event not. */
+static void a_stopped_watch_starts_again(void **state)
+{
+    static void (*const serves[])(int conn, unsigned start, long rv) = {one_and_two, forbidden,
+                                                                        gone_as_answer};
+
+    (void)state;
+    begin(one_and_two);
+    server.version = "4";
+    start_at_stop = "1";
+    start_retry("5");
+    run(1000);
+    assert_int_equal(start_result, KM_OK);
+    assert_string_equal(told, "504:Timeout 2 ");
+    end();
+    begin(gone_behind_six);
+    start_at_stop = "9";
+    start_retry("5");
+    run(100);
+    assert_int_equal(start_result, KM_OK);
+    assert_true(km_retry_watch_running(&retry));
+    end();
+    for (size_t i = 0; i < 3; i++) {
+        begin(serves[i]);
+        server.version = i == 0 ? "4" : "5";
+        stop_at_event = true;
+        start_at_event = "1";
+        start_result = KM_OK;
+        start_retry("5");
+        run(5000);
+        assert_int_equal(start_result, KM_ERR_ARG);
+        assert_int_equal(told_count, 1);
+        assert_false(km_retry_watch_running(&retry));
+        end();
+    }
+}
+
 static int answer_code;
 
 static void refuse_once(int conn, unsigned ask)
@@ -889,6 +933,7 @@ int main(void)
         cmocka_unit_test(a_restored_store_stops),
         cmocka_unit_test(silent_restored_stores_stop),
         cmocka_unit_test(stops_when_the_store_is_older),
+        cmocka_unit_test(a_stopped_watch_starts_again),
         cmocka_unit_test(who_cannot_ask_watches),
         cmocka_unit_test(versions_that_say_nothing),
         cmocka_unit_test(cut_at_every_byte),
