@@ -83,7 +83,10 @@ struct km_shared {
     void *transform_ctx;
     /* A list or a watch failed and is tried again; may be NULL. Must not stop the informer. */
     void (*on_error)(void *ctx, const char *why);
-    void *error_ctx;
+    /* The server can't go on from the version that km_shared_resume was given: what happened since is lost, and a list follows,
+       told as additions with `initial`. May be NULL. */
+    void (*on_lost)(void *ctx, const char *rv);
+    void *error_ctx; /* of both */
 
     /* Private. */
     struct km_handler *handlers;
@@ -111,7 +114,8 @@ void km_shared_start(struct km_shared *s);
  * For programs that handle events and keep no picture: the resourceVersion is noted in `saved` when all handlers had an event,
  * and km_shared_resume goes on behind the one that was saved, without a list: what a program handled before it was killed
  * does not come again, but for what came since the last write. The store then has only objects that changed since, all told
- * as added, and deletions of others (KM_NO_SLOT). A version that the server has forgotten is logged, and a list follows.
+ * as added, and deletions of others (KM_NO_SLOT). A version that the server has forgotten, or that its restored store does not
+ * have, is logged and told to on_lost, and a list follows.
  */
 void km_shared_keep(struct km_shared *s, struct km_saved *saved);
 void km_shared_resume(struct km_shared *s, const char *rv); /* "" = as km_shared_start */

@@ -32,7 +32,7 @@ static struct known {
     char key[80], rv[32];
 } picture[NAMES];
 static struct km_handler handler, late;
-static unsigned picture_count, calls, synced, late_adds;
+static unsigned picture_count, calls, synced, late_adds, lost;
 static unsigned seen_adds[NAMES]; /* of pods named p0, p1, ... */
 static int64_t handler_takes_ms;
 
@@ -115,6 +115,13 @@ static void on_synced(void *ctx)
     synced++;
 }
 
+static void on_lost(void *ctx, const char *rv)
+{
+    (void)ctx;
+    rig_check(rv[0] != '\0' && calls == 0);
+    lost++;
+}
+
 static void on_late_add(void *ctx, uint16_t slot, const void *now, bool initial)
 {
     (void)ctx;
@@ -128,7 +135,7 @@ static void on_late_add(void *ctx, uint16_t slot, const void *now, bool initial)
 static void forget(void)
 {
     memset(picture, 0, sizeof picture);
-    picture_count = calls = synced = late_adds = 0;
+    picture_count = calls = synced = late_adds = lost = 0;
 }
 
 static void fill_reflector(void)
@@ -154,7 +161,7 @@ static void set_up(void)
     memset(&client, 0, sizeof client);
     memset(&lane, 0, sizeof lane);
     memset(&by_namespace.store, 0, sizeof by_namespace.store);
-    pods = (struct km_shared){.store = &pods_store, .untold = pods_untold};
+    pods = (struct km_shared){.store = &pods_store, .untold = pods_untold, .on_lost = on_lost};
     pods_store.indexes = NULL;
     km_rng_seed(&rng, 7);
     km_loop_init(&rig.loop);
@@ -753,6 +760,7 @@ static void a_restored_store_starts_over(void **state)
         settle(20000);
         rig_check(rig_logged("The server can't go on from the saved resourceVersion: what happened "
                              "since is lost, listing anew") == (life != LISTED ? 1 : 0));
+        rig_check(lost == (life != LISTED ? 1 : 0));
         end();
     }
 }
