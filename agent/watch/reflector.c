@@ -431,9 +431,8 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     trouble(r, err == KM_OK ? "the server ended the watch at once, without an event" : why);
     /* A server with too much to do is not given a list to do on top; what the watch said so far holds. */
     bool overloaded = err == KM_ERR_STATUS && km_status_is_too_many_requests(status);
-    /* Who keeps no objects can't learn from a list what was deleted; only silence calls for one. */
-    bool keep_on = r->resumed && err != KM_ERR_TIMEOUT;
-    back_off(r, overloaded || keep_on ? next_watch(r) : KM_WATCH_STREAM);
+    /* Who keeps no objects can't learn from a list what was deleted. */
+    back_off(r, overloaded || r->resumed ? next_watch(r) : KM_WATCH_STREAM);
 }
 
 static void on_done(struct km_request *request, int err)

@@ -765,6 +765,26 @@ static void a_restored_store_starts_over(void **state)
     }
 }
 
+/* A list says nothing of deletions that a program without a picture missed: a broken or silent link is gone on from. */
+static void what_was_resumed_is_not_listed(void **state)
+{
+    (void)state;
+    begin();
+    start_kept(0);
+    api_add_pod("default", "there", API_NODE);
+    run(2000);
+    restart_kept();
+    api.no_bookmarks = true;
+    unsigned streams = api.calls[API_POD_STREAM];
+    run(10 * RIG_MINUTE);
+    km_sim_close_all();
+    api_delete(API_PODS, "default", "there");
+    run(RIG_MINUTE);
+    rig_check(calls == 1 && synced == 0 && lost == 0);
+    rig_check(api.calls[API_POD_STREAM] == streams);
+    end();
+}
+
 static void damaged_and_old_files_start_over(void **state)
 {
     static const char *const texts[] = {
@@ -806,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_failing_disk_is_tried_again),
         cmocka_unit_test(damaged_and_old_files_start_over),
         cmocka_unit_test(a_restored_store_starts_over),
+        cmocka_unit_test(what_was_resumed_is_not_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
