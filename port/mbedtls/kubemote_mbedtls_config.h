@@ -117,6 +117,9 @@ time_t km_tls_time(time_t *out);
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C
+#if defined(__thumb__)
+#define MBEDTLS_SHA512_SMALLER /* 1.5 kB; it sees the handshakes of few servers, no bulk */
+#endif
 #define MBEDTLS_HKDF_C
 #if defined(__x86_64__)
 #define MBEDTLS_AESNI_C
