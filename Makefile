@@ -116,7 +116,7 @@ GROUP := -Wl,--start-group
 GROUP_END := -Wl,--end-group
 GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
-# Multi-precision arithmetic takes most of a handshake: see docs/DESIGN.md for the measure.
+# Multi-precision arithmetic takes most of a handshake.
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 # What sees every byte that comes in keeps -Os where a board asks for smaller code (BOARD_SMALL), the JSON part of it gets -O2 where
 # the board has room; what runs at start or by hand only may jump about more (BOARD_COLD).

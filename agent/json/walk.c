@@ -112,12 +112,13 @@ static void end_value(struct km_json_walk *w)
 static void put_key(struct km_json_walk *w, struct km_slice text)
 {
     size_t room = sizeof w->key - w->key_len;
-    if (text.len > room)
+    if (text.len > room) {
         w->key_cut = true;
-    else if (text.len > 0)
+        text.len = room;
+    }
+    if (text.len > 0)
         memcpy(w->key + w->key_len, text.ptr, text.len);
-    if (text.len <= room)
-        w->key_len = (uint16_t)(w->key_len + text.len);
+    w->key_len = (uint16_t)(w->key_len + text.len);
 }
 
 static void end_key(struct km_json_walk *w)

@@ -124,12 +124,20 @@ static int status_text(void *ctx, bool item, struct km_slice text, bool overflow
     return KM_OK;
 }
 
+/* A callback may have given the request up, and sent it again: what is left of these bytes belongs to nobody then. */
+static int unless_ended(const struct km_lane *lane, uint32_t round, int err)
+{
+    return lane->conn.round == round ? err : KM_ERR_CANCELED;
+}
+
 static int request_text(void *ctx, bool item, struct km_slice text, bool overflow)
 {
     struct km_request *r = ctx;
-    r->lane->object_bytes = 0;
-    r->lane->body_came = r->lane->body_came || !item;
-    return r->on_text(r, item, text, overflow);
+    struct km_lane *lane = r->lane;
+    uint32_t round = lane->conn.round;
+    lane->object_bytes = 0;
+    lane->body_came = lane->body_came || !item;
+    return unless_ended(lane, round, r->on_text(r, item, text, overflow));
 }
 
 static void note_retry_after(struct km_lane *lane, const struct km_http_parser *head)
@@ -207,8 +215,10 @@ static int feed(struct km_request *r, struct km_slice bytes)
 {
     struct km_lane *lane = r->lane;
     lane->object_bytes += bytes.len;
-    if (r->schema == NULL)
-        return r->on_bytes != NULL ? r->on_bytes(r, bytes) : KM_OK;
+    if (r->schema == NULL) {
+        uint32_t round = lane->conn.round;
+        return r->on_bytes != NULL ? unless_ended(lane, round, r->on_bytes(r, bytes)) : KM_OK;
+    }
     int err = km_sieve_feed(&lane->sieve, bytes);
     return err == KM_OK && lane->object_bytes > CONFIG_KM_OBJECT_BYTES ? KM_ERR_TOO_LONG : err;
 }

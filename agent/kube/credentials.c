@@ -3,6 +3,7 @@
 
 #include "km_version.h"
 #include "kube_priv.h"
+#include "kubeconfig_priv.h"
 #include "kubemote/km_log.h"
 #include "kubemote/km_yaml.h"
 
@@ -88,18 +89,14 @@ int km_client_tls(struct km_kubeconfig *config, struct km_fault *fault)
 
 static int take_token(struct km_client *client, struct km_slice text)
 {
-    text = km_slice_trim(text);
-    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
-        text.len--;
-    text = km_slice_trim(text);
-    if (text.len == 0)
+    text = kubeconfig_trim(text);
+    if (!kubeconfig_is_token(text))
         return KM_ERR_SYNTAX;
-    int err = text.len < sizeof client->token ? KM_OK : KM_ERR_TOO_LONG;
-    if (err == KM_OK) {
-        memcpy(client->token, text.ptr, text.len);
-        client->token_len = text.len;
-    }
-    return err;
+    if (text.len >= sizeof client->token)
+        return KM_ERR_TOO_LONG;
+    memcpy(client->token, text.ptr, text.len);
+    client->token_len = text.len;
+    return KM_OK;
 }
 
 static int read_token_file(struct km_client *client, int64_t now_ms)
@@ -110,7 +107,7 @@ static int read_token_file(struct km_client *client, int64_t now_ms)
     if (len < 0)
         return len;
     int err = take_token(client, (struct km_slice){text, (size_t)len});
-    memset(text, 0, sizeof text);
+    kube_wipe(text, sizeof text);
     return err;
 }
 
@@ -119,13 +116,18 @@ int kube_token_init(struct km_client *client, struct km_fault *fault)
     const struct km_kubeconfig *config = client->config;
     if (!config->tls)
         return KM_OK;
-    if (config->token.len > 0 && take_token(client, config->token) != KM_OK)
+    int err = config->token.len > 0 ? take_token(client, config->token) : KM_OK;
+    if (err == KM_ERR_TOO_LONG)
         return km_fault_set(fault, KM_ERR_CONFIG,
                             "%s: the token is longer than CONFIG_KM_TOKEN_BYTES (%d)",
                             config->source, CONFIG_KM_TOKEN_BYTES);
+    if (err != KM_OK)
+        return km_fault_set(fault, KM_ERR_CONFIG,
+                            "%s: a blank or a control character has no place in the token",
+                            config->source);
     if (config->token_file[0] == '\0')
         return KM_OK;
-    int err = read_token_file(client, km_port_now_ms());
+    err = read_token_file(client, km_port_now_ms());
     if (err == KM_OK || client->token_len > 0)
         return KM_OK;
     return km_fault_set(fault, KM_ERR_CONFIG, "token file %s can't be read: %s", config->token_file,

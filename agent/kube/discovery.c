@@ -76,12 +76,13 @@ bool km_list_has(const char *list, const char *name)
 
 /* ---- the file ---- */
 
-static void host_name(const struct km_client *client, struct km_buf *out)
+/* Clusters may share an address and differ in the path. */
+static void put_file_name(struct km_buf *out, const char *text)
 {
-    for (const char *c = client->host_header; *c != '\0'; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                     (*c >= '0' && *c <= '9') || *c == '.' || *c == '-';
-        km_buf_putc(out, plain ? *c : '_');
+    for (; *text != '\0'; text++) {
+        bool plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+                     (*text >= '0' && *text <= '9') || *text == '.' || *text == '-';
+        km_buf_putc(out, plain ? *text : '_');
     }
 }
 
@@ -101,7 +102,8 @@ static void choose_file(struct km_discovery *d, const char *folder)
     if (!path.overflow)
         (void)km_port_folder_make(d->file);
     km_buf_puts(&path, "/discovery-");
-    host_name(d->client, &path);
+    put_file_name(&path, d->client->host_header);
+    put_file_name(&path, d->client->config->base_path);
     if (path.overflow)
         d->file[0] = '\0';
 }
@@ -250,7 +252,8 @@ int km_discovery_find(struct km_discovery *d, const char *arg, struct km_api_res
         size_t name = strcspn(text, ".");
         if (text[name] == '.')
             (void)km_slice_copy(km_slice_of(text + name + 1), s.rest, sizeof s.rest);
-        if (km_slice_copy((struct km_slice){text, name}, s.name, sizeof s.name) == KM_OK)
+        if (name > 0 &&
+            km_slice_copy((struct km_slice){text, name}, s.name, sizeof s.name) == KM_OK)
             found = search_again(d, &s, fault);
     }
     if (found > 0)

@@ -11,12 +11,15 @@
 
 #define RESOURCE "/items/*/versions/*/resources/*"
 
+/* "GROUP/VERSION" of a group whose name is as long as a name may be. */
+#define WORD_BYTES 320
+
 /* A resource while its members come. */
 struct entry {
     char name[128], singular[64], kind[64];
     bool namespaced;
     struct km_buf verbs, short_names, categories, subresources;
-    char lists[4][192];
+    char lists[4][KM_API_LIST_BYTES];
 };
 
 struct reader {
@@ -26,11 +29,11 @@ struct reader {
     bool has_pending;
     char group[254], version[64];
     size_t version_start; /* in d->text: where the version's lines begin */
-    char value_data[256];
+    char value_data[WORD_BYTES + 2];
     struct km_buf value; /* the scalar under way, as it stands */
     /* Without aggregation: "group/version" lines, each group's preferred one first. */
     bool plain;
-    char others_data[512], preferred[320];
+    char others_data[512], preferred[WORD_BYTES];
     struct km_buf others, versions;
     char versions_data[8192];
 };
@@ -52,8 +55,11 @@ static void entry_clear(struct entry *e)
         km_buf_init(lists[i], e->lists[i], sizeof e->lists[i]);
 }
 
+/* What has no room is left out. */
 static void list_add(struct km_buf *list, const char *item)
 {
+    if (list->len + 1 + strlen(item) >= list->size)
+        return;
     if (list->len > 0)
         km_buf_putc(list, ',');
     km_buf_puts(list, item);
@@ -177,7 +183,7 @@ static void plain_member(struct reader *r, const char *value)
 
 static void on_scalar(struct reader *r)
 {
-    char value[192];
+    char value[WORD_BYTES];
     struct km_slice raw = km_buf_slice(&r->value);
     const struct km_json_walk *w = &r->walk;
     if (km_slice_eq_str(raw, "true") && km_json_walk_at(w, "/resources/*/namespaced"))

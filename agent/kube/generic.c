@@ -61,8 +61,10 @@ bool km_request_about(const struct km_client *client, const struct km_request *r
                       struct km_slice *group, struct km_slice *resource, struct km_slice *name)
 {
     struct km_slice s[SEGMENTS];
-    const char *path = r->target + strlen(client->config->base_path);
-    uint16_t count = split(path, s), at = count > 0 && is(s[0], "apis") ? 3 : 2;
+    size_t base = strlen(client->config->base_path);
+    bool below = strncmp(r->target, client->config->base_path, base) == 0;
+    uint16_t count = split(r->target + (below ? base : 0), s),
+             at = count > 0 && is(s[0], "apis") ? 3 : 2;
     *group = *resource = *name = (struct km_slice){0};
     if (r->raw || count <= at)
         return false;
@@ -80,11 +82,9 @@ bool km_request_about(const struct km_client *client, const struct km_request *r
 
 static const char *verb(const struct km_request *r)
 {
-    static const char *const verbs[] = {[KM_GET] = "get",
-                                        [KM_POST] = "post",
-                                        [KM_PUT] = "put",
-                                        [KM_PATCH] = "patch",
-                                        [KM_DELETE] = "delete"};
+    static const char *const verbs[] = {[KM_GET] = "get",     [KM_HEAD] = "head",
+                                        [KM_POST] = "post",   [KM_PUT] = "put",
+                                        [KM_PATCH] = "patch", [KM_DELETE] = "delete"};
     return verbs[r->method];
 }
 

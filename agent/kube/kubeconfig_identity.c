@@ -2,6 +2,7 @@
 /* Name and password, and who is to be impersonated, as header lines. */
 #include <string.h>
 
+#include "kube_priv.h"
 #include "kubeconfig_reader.h"
 
 static bool is_given(const char *text)
@@ -85,7 +86,7 @@ static int put_password(const struct kubeconfig_reader *r, struct km_buf *out)
         put_base64(out, both, text.len);
         km_buf_puts(out, "\r\n");
     }
-    memset(both, 0, sizeof both);
+    kube_wipe(both, sizeof both);
     return KM_OK;
 }
 

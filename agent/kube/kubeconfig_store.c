@@ -107,18 +107,9 @@ bool kubeconfig_is_token(struct km_slice token)
     return token.len > 0;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 struct km_slice kubeconfig_trim(struct km_slice text)
 {
-    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
-        text.len--;
-    while (text.len > 0 && is_blank(text.ptr[0]))
-        text = (struct km_slice){text.ptr + 1, text.len - 1};
-    return text;
+    return km_slice_trim_set(text, " \t\n\v\f\r");
 }
 
 int kubeconfig_store_token_file(struct km_kubeconfig *out, const char *path, struct km_fault *fault)

@@ -62,7 +62,7 @@ static void on_token(void *ctx, int64_t now_ms)
         kube_start_next(client->lanes[i]);
 }
 
-/* Takes a token, or sets the timer for when there is one. */
+/* Takes a token, or sets the timer for when there is one; without a timer the request goes at once rather than never. */
 static bool take_token(struct km_client *client, const struct km_request *r)
 {
     if (client->qps == 0 || r->stream)
@@ -78,8 +78,8 @@ static bool take_token(struct km_client *client, const struct km_request *r)
              KM_S("request", r->what), KM_I("milliseconds", wait_ms));
     client->token_timer.fn = on_token;
     client->token_timer.ctx = client;
-    (void)km_timer_set(&client->loop->timers, &client->token_timer, client->loop->now_ms + wait_ms);
-    return false;
+    return km_timer_set(&client->loop->timers, &client->token_timer,
+                        client->loop->now_ms + wait_ms) != KM_OK;
 }
 
 void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst)
@@ -114,7 +114,9 @@ void kube_start_next(struct km_lane *lane)
         return;
     }
     struct km_fault fault = {0};
-    (void)km_fault_set(&fault, err, "the request does not fit the connection's buffer (%s)",
+    (void)km_fault_set(&fault, err, "%s (%s)",
+                       err == KM_ERR_TOO_LONG ? "the request does not fit the connection's buffer"
+                                              : "the request is not as HTTP allows it",
                        km_strerror(err));
     kube_on_done(r, err, &fault);
 }

@@ -50,5 +50,5 @@ size_t json_value_len(struct km_slice text)
         if (!quoted && depth == 0 && (c == '}' || c == ']' || c == '"'))
             return i + 1;
     }
-    return i;
+    return text.len; /* i is beyond it behind a backslash at the end */
 }

@@ -77,13 +77,14 @@ static void wait_for_events(struct km_loop *loop, struct km_pollfd *fds, int64_t
 void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
 {
     struct km_pollfd fds[CONFIG_KM_CONN_COUNT + KM_LOOP_SOURCE_FDS] = {{0}};
-    uint16_t conn_count = loop->conn_count; /* the source's entries stand behind */
+    uint16_t conn_count =
+        loop->conn_count; /* a callback may add more; the source's entries stand behind */
 
     loop->turning = true;
     loop->now_ms = km_port_now_ms();
     wait_for_events(loop, fds, wait_ms(loop, max_wait_ms));
     loop->now_ms = km_port_now_ms();
-    for (uint16_t i = 0; i < loop->conn_count; i++) {
+    for (uint16_t i = 0; i < conn_count; i++) {
         struct km_conn *conn = loop->conns[i];
         bool shakes_hands = conn->state == KM_CONN_HANDSHAKE;
 

@@ -135,17 +135,16 @@ static void trouble(struct agent *a, const char *why, const char *reason)
     a->lease.in_trouble = true;
 }
 
-static void at_once(struct agent *a, enum lease_step step)
+/* The next step, with a back-off once several in a row brought no renewal. False: it backs off. */
+static bool at_once(struct agent *a, enum lease_step step)
 {
     struct node_lease *l = &a->lease;
+    bool soon = l->tries <= TRIES_AT_ONCE;
     l->step = step;
-    if (l->tries <= TRIES_AT_ONCE) {
+    if (soon)
         l->tries++;
-        finish(a, KM_AGAIN_AFTER, 0);
-        return;
-    }
-    trouble(a, "others write it whenever this agent does", "Conflict");
-    finish(a, KM_BACK_OFF, 0);
+    finish(a, soon ? KM_AGAIN_AFTER : KM_BACK_OFF, 0);
+    return soon;
 }
 
 static void answered(struct agent *a)
@@ -153,7 +152,7 @@ static void answered(struct agent *a)
     struct node_lease *l = &a->lease;
     l->failures = 0;
     if (l->step == LEASE_READ) {
-        at_once(a, LEASE_RENEW);
+        (void)at_once(a, LEASE_RENEW);
         return;
     }
     if (l->in_trouble)
@@ -172,12 +171,13 @@ static void refused(struct agent *a, const struct km_status *status)
     struct node_lease *l = &a->lease;
     l->failures = 0;
     if (l->step == LEASE_READ && km_status_is_not_found(status)) {
-        at_once(a, LEASE_CREATE);
+        (void)at_once(a, LEASE_CREATE);
         return;
     }
     if (km_status_is_not_found(status) || km_status_is_conflict(status) ||
         km_status_is_already_exists(status)) {
-        at_once(a, LEASE_READ);
+        if (!at_once(a, LEASE_READ))
+            trouble(a, "others write it whenever this agent does", "Conflict");
         return;
     }
     trouble(a, status->message, status->reason);

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "kubemote/km_scalar.h"
 #include "node_priv.h"
 
-/* The age as kubectl shows it: two units while they matter (apimachinery's HumanDuration). */
 static void write_age(char *out, size_t size, const struct km_node *node, int64_t wall_us)
 {
     int64_t created_us;
-    struct km_buf text;
-    km_buf_init(&text, out, size);
-    if (km_time_parse(km_slice_of(node->f.created), &created_us) != KM_OK) {
-        km_buf_puts(&text, "<unknown>");
-        return;
-    }
-    int64_t s = (wall_us - created_us) / 1000000;
-    if (s < 0)
-        s = 0;
-    if (s < 120)
-        km_buf_printf(&text, "%ds", (int)s);
-    else if (s < 600)
-        km_buf_printf(&text, s % 60 == 0 ? "%dm" : "%dm%ds", (int)(s / 60), (int)(s % 60));
-    else if (s < 10800)
-        km_buf_printf(&text, "%dm", (int)(s / 60));
-    else if (s < 28800)
-        km_buf_printf(&text, s / 60 % 60 == 0 ? "%dh" : "%dh%dm", (int)(s / 3600),
-                      (int)(s / 60 % 60));
-    else if (s < 172800)
-        km_buf_printf(&text, "%dh", (int)(s / 3600));
+    if (km_time_parse(km_slice_of(node->f.created), &created_us) == KM_OK)
+        km_duration_human((wall_us - created_us) * 1000, out, size);
     else
-        km_buf_printf(&text, "%dd", (int)(s / 86400));
+        (void)km_slice_copy(km_slice_of("<unknown>"), out, size);
 }
 
 static void write_state(char *out, size_t size, const struct km_node *node)

@@ -21,7 +21,7 @@ struct km_informer {
     struct km_reflector reflector;
     struct km_cache *cache;
     /* old is NULL on KM_ADDED; now is NULL on KM_DELETED. Both are valid during the call only. Must not block: it puts keys on
-       queues. slot stays the object's as long as it exists. */
+       queues. May stop the informer. slot stays the object's as long as it exists. */
     void (*on_change)(void *ctx, enum km_change change, uint16_t slot, const void *old,
                       const void *now);
     void (*on_synced)(void *ctx); /* the first list is complete; may be NULL */

@@ -14,10 +14,13 @@
 
 #include "km_rest.h"
 
+#define KM_API_LIST_BYTES 192
+
 struct km_api_resource {
     char group[254], version[64], plural[64], singular[64], kind[64];
-    char verbs[128], short_names[128], categories[128],
-        subresources[192]; /* comma between; "" = none */
+    /* Comma between; "" = none. What does not fit is left out. */
+    char verbs[KM_API_LIST_BYTES], short_names[KM_API_LIST_BYTES], categories[KM_API_LIST_BYTES],
+        subresources[KM_API_LIST_BYTES];
     bool namespaced;
     struct km_resource resource; /* points into this struct: the struct must not be copied */
 };

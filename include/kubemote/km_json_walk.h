@@ -16,7 +16,9 @@ enum km_walk_event {
     KM_WALK_OBJECT, /* begins */
     KM_WALK_ARRAY,  /* begins */
     KM_WALK_END,    /* of the object or array at this path */
-    KM_WALK_KEY, /* a member begins; text: its name as it stood, without quotes; path ends with it already */
+    /* A member begins; text: its name as it stood, without quotes; path ends with it already. Of a name of more than
+       CONFIG_KM_JSON_KEY_BYTES its beginning: path_cut is set then. */
+    KM_WALK_KEY,
     KM_WALK_PART, /* text: the next bytes of a string (with its quotes), number, true, false or null, as they stood */
     KM_WALK_SCALAR /* that value is complete; text is empty */
 };

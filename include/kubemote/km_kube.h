@@ -245,7 +245,8 @@ void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst);
 /* Queues the request on the lane. KM_ERR_ARG when it is under way already. */
 int km_request_send(struct km_request *r, struct km_lane *lane);
 bool km_request_busy(const struct km_request *r);
-/* on_done is called with KM_ERR_CANCELED before this returns; harmless when not under way. */
+/* on_done is called with KM_ERR_CANCELED before this returns; harmless when not under way. May be called from the request's own
+   callbacks: nothing more of its answer is told then. */
 void km_request_cancel(struct km_request *r);
 /* What a request is about, by its path; false when that is no resource, or the path was given as it is. Parts of r->target, still
    escaped; name is empty for many. */

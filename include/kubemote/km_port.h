@@ -181,9 +181,11 @@ int km_port_is_folder(const char *path);
 /* The name in the folder that comes next behind `name` in the order of bytes, "" to begin; it takes its place. Names that do
    not fit are passed over. KM_OK, KM_EOF behind the last, KM_ERR_NOT_FOUND, KM_ERR_IO. */
 int km_port_folder_next(const char *path, char *name, size_t size);
-/* Reads from an open descriptor (0), waiting for the first byte: their count, KM_EOF, KM_ERR_IO. Blocks. */
+/* Reads from an open descriptor (0), waiting for the first byte, also when it is non-blocking: their count, KM_EOF, KM_ERR_IO.
+   Blocks. */
 int km_port_read(int fd, char *out, size_t size);
-/* Writes to an open descriptor (1 or 2), all of it unless it fails. */
+/* Writes to an open descriptor (1 or 2), all of it unless it fails: KM_OK, KM_ERR_IO. Blocks while the reader has no room, also
+   when the descriptor is non-blocking. */
 int km_port_write(int fd, const char *data, size_t len);
 /* Whether a person reads what is written there. */
 bool km_port_is_terminal(int fd);

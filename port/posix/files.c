@@ -89,15 +89,33 @@ int km_port_file_read_at(const char *path, uint64_t offset, void *out, size_t si
     return len;
 }
 
+/* A descriptor that is shared with other processes may be non-blocking by their doing. */
+static bool may_try_again(int fd, short events)
+{
+    struct pollfd entry = {.fd = fd, .events = events};
+
+    return errno == EINTR || (errno == EAGAIN && (poll(&entry, 1, -1) > 0 || errno == EINTR));
+}
+
+int km_port_read(int fd, char *out, size_t size)
+{
+    ssize_t got;
+
+    do
+        got = read(fd, out, size);
+    while (got < 0 && may_try_again(fd, POLLIN));
+    return got < 0 ? KM_ERR_IO : got == 0 ? KM_EOF : (int)got;
+}
+
 int km_port_write(int fd, const char *data, size_t len)
 {
     while (len > 0) {
         ssize_t put = write(fd, data, len);
 
-        if (put < 0 && errno == EINTR)
+        if (put < 0 && may_try_again(fd, POLLOUT))
             continue;
         if (put < 0)
-            return errno == EAGAIN ? KM_AGAIN : KM_ERR_IO;
+            return KM_ERR_IO;
         data += put;
         len -= (size_t)put;
     }

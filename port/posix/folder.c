@@ -72,13 +72,3 @@ int km_port_folder_next(const char *path, char *name, size_t size)
     memcpy(name, best, strlen(best) + 1);
     return KM_OK;
 }
-
-int km_port_read(int fd, char *out, size_t size)
-{
-    ssize_t got;
-
-    do
-        got = read(fd, out, size);
-    while (got < 0 && errno == EINTR);
-    return got < 0 ? KM_ERR_IO : got == 0 ? KM_EOF : (int)got;
-}

@@ -39,6 +39,7 @@ var served = []servedResource{
 	{"shop.example.com", "v2", "carts", "cart", "Cart", true, []string{"ca"}, []string{"all", "shop"}, nil},
 	{"shop.example.com", "v1", "carts", "cart", "Cart", true, []string{"ca"}, []string{"all"}, nil},
 	{"shop.example.com", "v1", "baskets", "basket", "Basket", false, nil, nil, nil},
+	{strings.Repeat("long.", 48) + "example.com", "v1", "a", "a", "A", true, nil, nil, nil},
 }
 
 var verbs = []string{"create", "get", "list"}
@@ -267,7 +268,7 @@ func sameNames(t *testing.T, client *discovery.DiscoveryClient, config string) {
 	}
 	mapper := restmapper.NewShortcutExpander(restmapper.NewDiscoveryRESTMapper(groups), client, nil)
 	for _, name := range []string{"pods", "pod", "po", "no", "nodes", "deploy", "deployments.apps", "deployments.v1.apps", "ca", "cart", "carts", "carts.shop.example.com",
-		"carts.v1.shop.example.com", "baskets", "basket", "nodes.metrics.example.com", "nothing", "pods.nothing"} {
+		"carts.v1.shop.example.com", "baskets", "basket", "nodes.metrics.example.com", "nothing", "pods.nothing", ".metrics.example.com", ""} {
 		gvr, gr := schema.ParseResourceArg(name)
 		var found schema.GroupVersionResource
 		err := fmt.Errorf("none")
@@ -324,4 +325,31 @@ func TestDiscoveryIsKept(t *testing.T) {
 			t.Errorf("%d requests with %.20q kept", again, broken)
 		}
 	}
+}
+
+// Clusters behind one address, told apart by the path, share nothing.
+func TestDiscoveryIsKeptByPath(t *testing.T) {
+	server := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		for _, prefix := range []string{"/clusters/a", "/clusters/b"} {
+			if strings.HasPrefix(r.URL.Path, prefix) {
+				http.StripPrefix(prefix, http.HandlerFunc(forms[0].serve)).ServeHTTP(w, r)
+				return
+			}
+		}
+		http.NotFound(w, r)
+	})
+	folder := t.TempDir()
+	address := server.URL
+	for _, path := range []string{"/clusters/a", "/clusters/b"} {
+		server.URL = address + path
+		config := server.kubeconfig(t, clientcmdapi.AuthInfo{})
+		for again, want := range []int{2, 0} {
+			server.forget()
+			discover(t, config, folder, "60", "pods")
+			if got := len(server.seen()); got != want {
+				t.Errorf("%s, %d: %d requests, want %d", path, again, got, want)
+			}
+		}
+	}
+	server.URL = address
 }

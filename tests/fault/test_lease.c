@@ -193,13 +193,36 @@ static void follows_a_new_node(void **state)
     rig_end();
 }
 
+static enum api_verdict cuts_renewals(const struct km_sim_request *rq, enum api_call call)
+{
+    if (call != API_LEASE_PATCH)
+        return API_SERVE;
+    (void)km_sim_fin(rq->conn_id);
+    return API_TAKEN;
+}
+
+/* A link that breaks under each renewal, while reading works, is no conflict and not told as one. */
+static void links_that_break_are_no_conflict(void **state)
+{
+    (void)state;
+    begin_ready();
+    api.hook = cuts_renewals;
+    rig_run(RIG_MINUTE * 10);
+    rig_check(api.calls[API_LEASE_PATCH] > 20);
+    rig_check(rig_logged("The lease can't be renewed, trying again") == 0);
+    rig_check(rig_logged("The API server can't be used, trying again with back-off") > 0);
+    api.hook = NULL;
+    (void)rig_settle(60000);
+    rig_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_write_it),    cmocka_unit_test(deleted),
         cmocka_unit_test(conflicts_for_ever), cmocka_unit_test(refused_at_the_start),
         cmocka_unit_test(goes_first),         cmocka_unit_test(beside_a_write_without_answer),
-        cmocka_unit_test(follows_a_new_node),
+        cmocka_unit_test(follows_a_new_node), cmocka_unit_test(links_that_break_are_no_conflict),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -452,12 +452,18 @@ static void token_file_changes(void **state)
     rig_check_most(rig.log_lines, 6);
     km_sim_file("/run/token", "new\n");
     (void)rig_settle(120000);
-    /* The file is gone for a while: the old token serves on. */
-    rig_log_clear();
-    km_sim_file("/run/token", NULL);
-    rig_run(RIG_HOUR);
-    rig_check_most(rig.log_lines, 3);
-    (void)rig_settle(15000);
+    /* The file is gone for a while, or holds what is no token: the old one serves on. */
+    static const char *const useless[] = {NULL, "", "\n", "two\nlines", "a blank", "t\xc3\xb6ken"};
+    api.went_unknown = 0;
+    for (size_t i = 0; i < sizeof useless / sizeof useless[0]; i++) {
+        rig_log_clear();
+        km_sim_file("/run/token", useless[i]);
+        rig_run(i == 0 ? RIG_HOUR : RIG_MINUTE * 5);
+        rig_check_most(rig.log_lines, 3);
+        rig_check(api.went_unknown == 0);
+        km_sim_file("/run/token", "new\n");
+        (void)rig_settle(120000);
+    }
     rig_end();
 }
 

@@ -10,8 +10,6 @@ import kconfiglib
 
 UNITS = ("_COUNT", "_BYTES", "_MS", "_S", "_SECONDS", "_DEPTH", "_READS", "_PERCENT")
 SOURCES = ["include/kubemote/*.h", "agent/*.c", "agent/*/*.[ch]", "agent/mem/*.def", "port/*/*.[ch]"]
-# Read by tools alone: `make memplan` compares them.
-TOOL_SYMBOLS = {"KM_STACK_BUDGET_BYTES", "KM_RAM_BUDGET_BYTES"}
 
 
 def uses():
@@ -64,7 +62,7 @@ def faults(kconf, used):
         problems = list(capacity_faults(symbol, node)) if symbol.orig_type == kconfiglib.INT else []
         if not node.help:
             problems.append("has no help")
-        if symbol.name not in used and symbol.name not in TOOL_SYMBOLS:
+        if symbol.name not in used:
             problems.append("is used nowhere")
         for problem in problems:
             yield f"{node.filename}:{node.linenr}: {symbol.name} {problem}"

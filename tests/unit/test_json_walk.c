@@ -184,12 +184,59 @@ static void patterns(void **state)
         assert_int_equal(looks[i].hits, expected[i]);
 }
 
+static const char *long_name;
+
+static int on_long_name(void *ctx, const struct km_json_walk *w, enum km_walk_event event,
+                        struct km_slice text)
+{
+    unsigned *keys = ctx;
+
+    if (event != KM_WALK_KEY)
+        return KM_OK;
+    (*keys)++;
+    assert_int_equal(text.len, *keys == 1 ? CONFIG_KM_JSON_KEY_BYTES : 1);
+    assert_memory_equal(text.ptr, *keys == 1 ? long_name : "b", text.len);
+    assert_int_equal(w->path_cut, *keys == 1);
+    return KM_OK;
+}
+
+/* A name that is too long is cut at the same place however it came, and says so. */
+static void a_name_that_is_too_long(void **state)
+{
+    static char text[CONFIG_KM_JSON_KEY_BYTES + 100];
+    static struct km_json_walk w;
+    static const char tail[] = "\":1,\"b\":2}";
+    size_t len = sizeof text - sizeof tail;
+
+    (void)state;
+    memcpy(text, "{\"", 2);
+    for (size_t i = 2; i < len; i++)
+        text[i] = (char)('a' + i % 26);
+    memcpy(text + len, tail, sizeof tail);
+    long_name = text + 2;
+    for (size_t step = 1; step < sizeof text; step++) {
+        unsigned keys = 0;
+
+        km_json_walk_init(&w, false, on_long_name, &keys);
+        for (size_t at = 0; at < sizeof text - 1; at += step) {
+            size_t n = sizeof text - 1 - at < step ? sizeof text - 1 - at : step;
+            assert_int_equal(km_json_walk_feed(&w, (struct km_slice){text + at, n}), KM_OK);
+        }
+        assert_int_equal(km_json_walk_end(&w), KM_OK);
+        assert_int_equal(keys, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_and_cut),        cmocka_unit_test(top_values),
-        cmocka_unit_test(white_space),          cmocka_unit_test(broken),
-        cmocka_unit_test(depth_and_long_paths), cmocka_unit_test(patterns),
+        cmocka_unit_test(a_name_that_is_too_long),
+        cmocka_unit_test(whole_and_cut),
+        cmocka_unit_test(top_values),
+        cmocka_unit_test(white_space),
+        cmocka_unit_test(broken),
+        cmocka_unit_test(depth_and_long_paths),
+        cmocka_unit_test(patterns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,9 +167,31 @@ static void delete_options_that_do_not_fit_are_refused(void **state)
                      KM_ERR_TOO_LONG);
 }
 
+/* A target that a program wrote itself need not stand below the server's path; nothing behind its end is looked at. */
+static void what_a_request_is_about(void **state)
+{
+    static const char path[] = "/clusters/a";
+    struct km_slice group, resource, name;
+
+    (void)state;
+    memcpy(config.base_path, path, sizeof path);
+    assert_int_equal(km_rest_get(&request, &client, &deployments, "shop", "web", NULL, NULL),
+                     KM_OK);
+    assert_true(km_request_about(&client, &request, &group, &resource, &name));
+    assert_true(km_slice_eq_str(group, "apps") && km_slice_eq_str(resource, "deployments") &&
+                km_slice_eq_str(name, "web"));
+    memcpy(request.target, "/healthz", sizeof "/healthz");
+    memcpy(request.target + strlen(path), "/api/v1/nodes/old", sizeof "/api/v1/nodes/old");
+    assert_false(km_request_about(&client, &request, &group, &resource, &name));
+    memcpy(request.target, "/api/v1/pods", sizeof "/api/v1/pods");
+    assert_true(km_request_about(&client, &request, &group, &resource, &name));
+    assert_true(km_slice_eq_str(resource, "pods"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_a_request_is_about, setup),
         cmocka_unit_test_setup(targets_name_group_namespace_and_object, setup),
         cmocka_unit_test_setup(query_keys_are_sorted_and_escaped, setup),
         cmocka_unit_test_setup(writes_carry_their_type_and_options, setup),

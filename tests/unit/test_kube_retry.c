@@ -99,12 +99,48 @@ static void on_error_the_caller_chooses(void **state)
     assert_null(seen);
 }
 
+static void never(void *ctx, int64_t now_ms)
+{
+    (void)ctx;
+    (void)now_ms;
+}
+
+/* With no timer to wait for the next token a request goes at once: it must not wait for ever. */
+static void the_limit_without_a_timer(void **state)
+{
+    static struct km_kubeconfig config = {
+        .host = "127.0.0.1", .authority = "127.0.0.1:1", .port = 1};
+    static struct km_timer timers[CONFIG_KM_TIMER_COUNT];
+    static struct km_request requests[2];
+    static struct km_lane lane;
+
+    (void)state;
+    assert_int_equal(km_client_init(&client, &config, &loop, NULL), KM_OK);
+    assert_int_equal(km_lane_init(&lane, &client, "test"), KM_OK);
+    km_client_limit(&client, 1, 1);
+    client.tokens = 0;
+    for (size_t i = 0; i < CONFIG_KM_TIMER_COUNT; i++) {
+        timers[i].fn = never;
+        assert_int_equal(km_timer_set(&loop.timers, &timers[i], loop.now_ms + 3600000), KM_OK);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(km_rest_raw(&requests[i], &client, KM_GET, "/healthz"), KM_OK);
+        assert_int_equal(km_request_send(&requests[i], &lane), KM_OK);
+    }
+    for (int i = 0; i < 100 && km_request_busy(&requests[1]); i++)
+        km_loop_turn(&loop, 100);
+    assert_false(km_request_busy(&requests[0]));
+    assert_false(km_request_busy(&requests[1]));
+    assert_int_equal(loop.timers.refused, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_retry_on_conflict, setup),
         cmocka_unit_test_setup(waits_are_upstreams, setup),
         cmocka_unit_test_setup(on_error_the_caller_chooses, setup),
+        cmocka_unit_test_setup(the_limit_without_a_timer, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "km_test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kubemote/km_manifest.h"
@@ -105,13 +106,35 @@ static void test_limits(void **state)
                "more than 16 keys"));
 }
 
+/* The text has no NUL behind it: nothing may be read there. */
+static void test_every_end(void **state)
+{
+    static const char text[] =
+        "{\"a\":[{\"b\\\\\":\"c\\\"\"}]}\n{\"d\":1}---\ne: &x [1, \"\\n\"]\n<<: {f: *x}\n";
+    const struct km_manifest_work work = {json, sizeof json, anchors, sizeof anchors, members, 16};
+
+    (void)state;
+    for (size_t len = 0; len < sizeof text; len++) {
+        char *part = malloc(len + 1);
+        struct km_slice document;
+        int err;
+
+        assert_non_null(part);
+        memcpy(part + 1, text, len);
+        km_manifest_init(&manifest, "file", (struct km_slice){part + 1, len}, &work);
+        while ((err = km_manifest_next(&manifest, &document, &fault)) == KM_OK)
+            assert_true(document.len > 0);
+        assert_true(err == KM_EOF || err == KM_ERR_CONFIG);
+        free(part);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_keys_and_merges),
-        cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_types),     cmocka_unit_test(test_keys_and_merges),
+        cmocka_unit_test(test_documents), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_every_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

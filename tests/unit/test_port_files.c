@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "km_test.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kubemote/km_port.h"
@@ -110,11 +113,59 @@ static void test_replace_in_pieces(void **state)
     assert_true(access(other, F_OK) != 0);
 }
 
+/* Another process may have made the descriptor that we share with it non-blocking. */
+static void test_descriptors_that_do_not_block(void **state)
+{
+    static char text[200000], back[sizeof text + 1];
+    size_t got = 0;
+    int ends[2], status, n;
+    pid_t writer;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 26);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    writer = fork();
+    assert_true(writer >= 0);
+    if (writer == 0) {
+        usleep(50000);
+        _exit(km_port_write(ends[1], text, sizeof text) == KM_OK ? 0 : 1);
+    }
+    close(ends[1]);
+    while ((n = km_port_read(ends[0], back + got, sizeof back - got)) > 0)
+        got += (size_t)n;
+    assert_int_equal(n, KM_EOF);
+    close(ends[0]);
+    assert_int_equal(waitpid(writer, &status, 0), writer);
+    assert_int_equal(status, 0);
+    assert_int_equal(got, sizeof text);
+    assert_memory_equal(back, text, sizeof text);
+}
+
+/* What nobody reads any more is an error and no wait. */
+static void test_write_without_a_reader(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    close(ends[0]);
+    assert_int_equal(km_port_write(ends[1], "text", 4), KM_ERR_IO);
+    close(ends[1]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_pipes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
+                                       cmocka_unit_test(test_pipes),
                                        cmocka_unit_test(test_replace_beside_a_link),
-                                       cmocka_unit_test(test_replace_in_pieces)};
+                                       cmocka_unit_test(test_replace_in_pieces),
+                                       cmocka_unit_test(test_descriptors_that_do_not_block),
+                                       cmocka_unit_test(test_write_without_a_reader)};
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
