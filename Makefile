@@ -283,6 +283,7 @@ build/$1/queue-trace build/$1/queue-bench: $$(call libs_of,$1,queue base) | $$($
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)
 build/$1/informer-trace: $$(call objects,$1,tests/trace/informer_trace.c)
 build/$1/informer-trace-large: $$(call objects,$1,tests/trace/informer_trace_large.c)
+build/$1/informer-trace build/$1/informer-trace-large: private $1_LDFLAGS += --wrap=km_port_wall_us
 build/$1/informer-trace build/$1/informer-trace-large: $$(call libs_of,$1,$(ROOMS) port) | $$($1_RUNTIME_STAMP)
 	$$(call say,LINK    $$@)
 	@$$(call link,$1,$$@,$$(filter %.o,$$^),$$(filter %.a,$$^),-s)

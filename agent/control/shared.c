@@ -325,8 +325,11 @@ static void expired(void *ctx, const char *rv)
 {
     struct km_shared *s = ctx;
 
-    KM_WARN("The saved resourceVersion is too old: what happened since is lost, listing anew",
+    KM_WARN("The server can't go on from the saved resourceVersion: what happened since is lost, "
+            "listing anew",
             KM_S("resource", s->reflector.name), KM_S("resourceVersion", rv));
+    if (s->on_lost != NULL)
+        s->on_lost(s->error_ctx, rv);
 }
 
 static void failed(void *ctx, const char *why)

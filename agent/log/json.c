@@ -151,10 +151,13 @@ static void put_time(struct km_log_line *line, int64_t wall_us)
 {
     char text[40];
     struct km_buf buf;
-    unsigned micros = (unsigned)(wall_us % 1000);
+    bool before_1970 = wall_us < 0;
+    int64_t us = before_1970 ? -wall_us : wall_us;
+    unsigned micros = (unsigned)(us % 1000);
 
     km_buf_init(&buf, text, sizeof text);
-    km_buf_put_i64(&buf, wall_us / 1000);
+    km_buf_puts(&buf, before_1970 ? "-" : "");
+    km_buf_put_i64(&buf, us / 1000);
     if (micros != 0)
         km_buf_printf(&buf, ".%03u", micros);
     while (micros != 0 && text[buf.len - 1] == '0')

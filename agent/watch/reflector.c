@@ -9,7 +9,6 @@
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
-#define PAGE_SIZE 500
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -62,12 +61,14 @@ static void works(struct km_reflector *r)
     r->in_trouble = false;
 }
 
-/* An aborted list may have stored newer objects than rv says, and kept vanished ones: only a list from scratch heals that. */
+/* An aborted list may have told newer objects than rv says: only the most recent list does not take them back. */
 static void drop_replace(struct km_reflector *r)
 {
-    if (!r->replace_open)
-        return;
+    bool told = r->replace_open && r->replace_told;
     r->replace_open = false;
+    if (!told)
+        return;
+    r->rv_unavailable = r->rv_unavailable || r->rv[0] != '\0';
     r->rv[0] = '\0';
 }
 
@@ -107,6 +108,7 @@ static void finish_replace(struct km_reflector *r, const char *rv)
 static void begin_replace(struct km_reflector *r)
 {
     r->replace_open = true;
+    r->replace_told = false;
     r->sink.replace_begin(r->sink.ctx);
 }
 
@@ -138,6 +140,8 @@ static void on_bookmark(struct km_reflector *r, const struct km_watch_frame *eve
     if (r->state == KM_WATCH_STREAM && strcmp(event->initial_end, "true") == 0) {
         finish_replace(r, object->rv);
         r->state = KM_WATCH_WATCHING;
+        if (!r->resync_wanted)
+            set_timer(r, r->client->loop->now_ms + watch_silence(r->silence_ms));
         return;
     }
     if (r->state == KM_WATCH_WATCHING)
@@ -174,6 +178,7 @@ static int on_object_event(struct km_reflector *r, const struct km_watch_frame *
     }
     char rv[sizeof r->rv];
     memcpy(rv, object->rv, sizeof rv);
+    r->replace_told = true;
     if (strcmp(event->type, "DELETED") == 0)
         r->sink.remove(r->sink.ctx);
     else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
@@ -245,6 +250,15 @@ static int on_page_end(struct km_reflector *r, struct km_slice text, bool overfl
     return KM_OK;
 }
 
+static int on_store(struct km_reflector *r, struct km_slice text, bool overflow)
+{
+    struct km_watch_list list;
+    void *dest[] = {&list, NULL};
+    if (!overflow && km_json_decode(&r->list, false, text, dest) == KM_OK)
+        memcpy(r->list_rv, list.rv, sizeof r->list_rv);
+    return KM_OK;
+}
+
 static int on_list_text(struct km_reflector *r, bool item, struct km_slice text, bool overflow)
 {
     if (!item)
@@ -258,6 +272,7 @@ static int on_list_text(struct km_reflector *r, bool item, struct km_slice text,
         return skip_oversize(r, "CONFIG_KM_JSON_TOKEN_COUNT");
     if (err != KM_OK)
         return err;
+    r->replace_told = true;
     if (as_object(record)->name[0] == '\0')
         r->skipped.value++;
     else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
@@ -268,11 +283,45 @@ static int on_list_text(struct km_reflector *r, bool item, struct km_slice text,
 static int on_text(struct km_request *request, bool item, struct km_slice text, bool overflow)
 {
     struct km_reflector *r = request->ctx;
-    return r->state == KM_WATCH_LIST ? on_list_text(r, item, text, overflow)
-                                     : on_event(r, text, overflow);
+    switch (r->state) {
+    case KM_WATCH_LIST:
+        return on_list_text(r, item, text, overflow);
+    case KM_WATCH_ASK: /* the object is of no interest */
+        return item ? KM_OK : on_store(r, text, overflow);
+    default:
+        return on_event(r, text, overflow);
+    }
 }
 
 /* ---- ends of requests ---- */
+
+/* How the watch goes on: of a kept version nobody knows whether the server still has it. */
+static enum km_watch_state next_watch(const struct km_reflector *r)
+{
+    return r->resumed ? KM_WATCH_ASK : KM_WATCH_WATCHING;
+}
+
+static void ask_answered(struct km_reflector *r, int err, const struct km_status *status,
+                         const char *why)
+{
+    if (err == KM_OK && watch_is_older(r->list_rv, r->rv)) {
+        KM_INFO("The server's store is older than our resourceVersion, listing anew",
+                KM_S("resource", r->name), KM_S("resourceVersion", r->rv),
+                KM_S("store", r->list_rv));
+        r->rv_unavailable = true;
+        forget_resumed(r);
+        begin(r, KM_WATCH_STREAM);
+        return;
+    }
+    if (watch_may_go_on(err, status)) {
+        begin(r, KM_WATCH_WATCHING);
+        return;
+    }
+    if (err == KM_ERR_STATUS)
+        obey(r, status);
+    trouble(r, why);
+    back_off(r, KM_WATCH_ASK);
+}
 
 static void list_answered(struct km_reflector *r, int err, const struct km_status *status,
                           const char *why)
@@ -302,6 +351,8 @@ static void list_answered(struct km_reflector *r, int err, const struct km_statu
         begin(r, KM_WATCH_LIST);
         return;
     }
+    if (err == KM_ERR_STATUS)
+        obey(r, status);
     trouble(r, why);
     r->list_this_round = false;
     back_off(r, KM_WATCH_STREAM);
@@ -366,7 +417,7 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     if (err == KM_OK && !empty) {
         KM_V(4, "Watch ended by the server, resuming", KM_S("resource", r->name),
              KM_S("resourceVersion", r->rv), KM_U("events", r->round_events));
-        again(r, KM_WATCH_WATCHING);
+        again(r, next_watch(r));
         return;
     }
     if (err == KM_ERR_STATUS && km_status_is_expired(status) && !r->rv_unavailable) {
@@ -380,9 +431,8 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     trouble(r, err == KM_OK ? "the server ended the watch at once, without an event" : why);
     /* A server with too much to do is not given a list to do on top; what the watch said so far holds. */
     bool overloaded = err == KM_ERR_STATUS && km_status_is_too_many_requests(status);
-    /* Who keeps no objects can't learn from a list what was deleted; only silence calls for one. */
-    bool keep_on = r->resumed && err != KM_ERR_TIMEOUT;
-    back_off(r, overloaded || keep_on ? KM_WATCH_WATCHING : KM_WATCH_STREAM);
+    /* Who keeps no objects can't learn from a list what was deleted. */
+    back_off(r, overloaded || r->resumed ? next_watch(r) : KM_WATCH_STREAM);
 }
 
 static void on_done(struct km_request *request, int err)
@@ -393,6 +443,9 @@ static void on_done(struct km_request *request, int err)
     switch (r->state) {
     case KM_WATCH_LIST:
         list_answered(r, err, request->status, why);
+        return;
+    case KM_WATCH_ASK:
+        ask_answered(r, err, request->status, why);
         return;
     case KM_WATCH_STREAM:
         stream_ended(r, err, request->status, why);
@@ -408,68 +461,6 @@ static void on_done(struct km_request *request, int err)
 
 /* ---- requests ---- */
 
-static const char *list_rv(const struct km_reflector *r)
-{
-    if (r->rv_unavailable)
-        return "";
-    return r->rv[0] == '\0' ? "0" : r->rv;
-}
-
-static void list_query(struct km_reflector *r, struct km_buf *target)
-{
-    const char *rv = list_rv(r);
-    if (r->continue_token[0] != '\0') {
-        km_query(target, "continue", r->continue_token);
-        rv = "";
-    }
-    /* With a resourceVersion and no limit the server answers from its watch cache. */
-    bool any = rv[0] == '\0' || strcmp(rv, "0") == 0;
-    if (!r->full_list && (any || r->paginated))
-        km_query_i64(target, "limit", PAGE_SIZE);
-    if (rv[0] != '\0')
-        km_query(target, "resourceVersion", rv);
-}
-
-/* Random, so that many agents whose streams began together do not come back together. */
-static int64_t watch_seconds(struct km_reflector *r)
-{
-    return km_rng_range(r->rng, 300, 600);
-}
-
-static void watch_query(struct km_reflector *r, struct km_buf *target)
-{
-    km_query(target, "allowWatchBookmarks", "true");
-    if (r->state == KM_WATCH_STREAM) {
-        if (r->rv[0] != '\0' && !r->rv_unavailable)
-            km_query(target, "resourceVersion", r->rv);
-        km_query(target, "resourceVersionMatch", "NotOlderThan");
-        km_query(target, "sendInitialEvents", "true");
-    } else {
-        km_query(target, "resourceVersion", r->rv);
-    }
-    km_query_i64(target, "timeoutSeconds", watch_seconds(r));
-    km_query(target, "watch", "true");
-}
-
-static int write_target(struct km_reflector *r)
-{
-    struct km_buf target;
-    km_buf_init(&target, r->request.target, sizeof r->request.target);
-    const char *ns = r->ns != NULL && r->ns[0] != '\0' ? r->ns : NULL;
-    int err = km_path(&target, r->client->config->base_path, r->resource, ns, NULL, NULL);
-    if (err != KM_OK)
-        return err;
-    if (r->field_selector[0] != '\0')
-        km_query(&target, "fieldSelector", r->field_selector);
-    if (r->label_selector != NULL && r->label_selector[0] != '\0')
-        km_query(&target, "labelSelector", r->label_selector);
-    if (r->state == KM_WATCH_LIST)
-        list_query(r, &target);
-    else
-        watch_query(r, &target);
-    return target.overflow ? KM_ERR_TOO_LONG : KM_OK;
-}
-
 static void on_open(struct km_request *request)
 {
     struct km_reflector *r = request->ctx;
@@ -484,25 +475,30 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
     r->state = state;
     if (state == KM_WATCH_STREAM && r->list_this_round)
         r->state = KM_WATCH_LIST;
-    bool is_list = r->state == KM_WATCH_LIST;
-    if (r->state == KM_WATCH_STREAM || (is_list && r->continue_token[0] == '\0')) {
+    bool is_list = r->state == KM_WATCH_LIST || r->state == KM_WATCH_ASK;
+    if (r->state == KM_WATCH_STREAM ||
+        (r->state == KM_WATCH_LIST && r->continue_token[0] == '\0')) {
         r->page = 0;
         begin_replace(r);
     }
+    if (r->state == KM_WATCH_ASK)
+        r->list_rv[0] = '\0';
     r->round_events = 0;
     r->opened_ms = now_ms;
     r->last_event_ms = now_ms;
     r->request.schema = is_list ? &r->list : &r->events;
     r->request.stream = !is_list;
+    if (r->metadata_only)
+        r->request.accept = is_list ? KM_ACCEPT_META_LIST : KM_ACCEPT_META;
     r->request.timeout_ms = is_list ? LIST_MS : KM_NEVER;
     r->request.head_timeout_ms = is_list ? 0 : WATCH_HEAD_MS;
-    int err = write_target(r);
+    int err = watch_write_target(r);
     if (err != KM_OK) {
         trouble(r, "the list or watch request does not fit CONFIG_KM_TARGET_BYTES");
         back_off(r, KM_WATCH_STREAM);
         return;
     }
-    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
+    int64_t look_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : watch_silence(r->silence_ms);
     if (r->state == KM_WATCH_WATCHING && r->resync_wanted)
         look_ms = RESYNC_SPACE_MS;
     set_timer(r, now_ms + look_ms);
@@ -513,9 +509,11 @@ static void begin(struct km_reflector *r, enum km_watch_state state)
 
 static void start_over(struct km_reflector *r, int64_t now_ms)
 {
+    if (r->state == KM_WATCH_ASK)
+        return; /* the watch behind it looks again */
     if (r->state != KM_WATCH_WATCHING) {
         r->resync_wanted = false; /* a list is under way: that is what was wanted */
-        set_timer(r, now_ms + WATCH_STALE_MS);
+        set_timer(r, now_ms + watch_silence(r->silence_ms));
         return;
     }
     if (now_ms - r->opened_ms < RESYNC_SPACE_MS) {
@@ -538,7 +536,7 @@ static void on_timer(void *ctx, int64_t now_ms)
         start_over(r, now_ms);
         return;
     }
-    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : WATCH_STALE_MS;
+    int64_t limit_ms = r->state == KM_WATCH_STREAM ? STREAM_LIST_MS : watch_silence(r->silence_ms);
     int64_t since_ms = r->state == KM_WATCH_STREAM ? r->opened_ms : r->last_event_ms;
     if (now_ms - since_ms < limit_ms) {
         set_timer(r, since_ms + limit_ms);
@@ -566,7 +564,6 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     r->timer.ctx = r;
     r->request.what = r->name;
     r->request.method = KM_GET;
-    r->request.accept = r->metadata_only ? KM_ACCEPT_META : NULL;
     r->request.on_open = on_open;
     r->request.on_text = on_text;
     r->request.on_done = on_done;
@@ -612,7 +609,7 @@ void km_reflector_resume(struct km_reflector *r, const char *rv)
         return;
     }
     r->resumed = true;
-    begin(r, KM_WATCH_WATCHING);
+    begin(r, KM_WATCH_ASK);
 }
 
 void km_reflector_stop(struct km_reflector *r)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kubemote/km_log.h"
+#include "kubemote/km_rest.h"
 #include "kubemote/km_watch.h"
 #include "watch_priv.h"
 
@@ -50,7 +51,9 @@ static void forward_status(struct km_retry_watch *w, const struct km_status *sta
 {
     const struct km_watch_event event = {.type = KM_WATCH_ERROR, .status = status};
 
+    w->telling = true;
     w->on_event(w->ctx, &event);
+    w->telling = false;
 }
 
 /* Why a refusal is final; NULL: it is not. */
@@ -86,10 +89,6 @@ static void on_end(void *ctx, int err, const struct km_status *status)
 
     if (!w->running)
         return;
-    if (w->stop_why != NULL) {
-        stop_for(w, w->stop_why);
-        return;
-    }
     if (status != NULL) {
         refused(w, status);
         return;
@@ -106,7 +105,10 @@ static void cut_stream(struct km_retry_watch *w)
 {
     w->cut_short = true;
     km_watch_stop(&w->watch);
-    on_end(w, KM_OK, NULL);
+    if (w->stop_why == NULL)
+        on_end(w, KM_OK, NULL);
+    else /* told when the request is over, so that the program may start again from there */
+        (void)km_timer_set(&w->watch.client->loop->timers, &w->timer, now_of(w));
 }
 
 /* An event behind which nobody knows where to go on. */
@@ -160,23 +162,100 @@ static void on_event(void *ctx, const struct km_watch_event *event)
     (void)km_slice_copy(km_slice_of(event->object->rv), w->rv, sizeof w->rv);
 }
 
-/* ---- for the program ---- */
+/* ---- attempts ---- */
+
+static void watch(struct km_retry_watch *w)
+{
+    w->cut_short = false;
+    if (km_watch_start(&w->watch, w->rv) != KM_OK)
+        stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
+}
+
+static void tell_too_new(struct km_retry_watch *w)
+{
+    struct km_status status;
+    char text[128];
+
+    (void)km_format(text, sizeof text, "Too large resource version: %s, current: %s", w->rv,
+                    w->store_rv);
+    watch_make_status(&status, 504, "Timeout", text);
+    watch_add_cause(&status, "ResourceVersionTooLarge", "Too large resource version");
+    forward_status(w, &status);
+}
+
+static int on_answer(struct km_request *request, bool item, struct km_slice text, bool overflow)
+{
+    struct km_retry_watch *w = request->ctx;
+    struct km_watch_store store;
+    void *dest[] = {&store};
+
+    (void)item;
+    if (!overflow && km_json_decode(&w->ask, false, text, dest) == KM_OK)
+        memcpy(w->store_rv, store.rv, sizeof w->store_rv);
+    return KM_OK;
+}
+
+static void on_answered(struct km_request *request, int err)
+{
+    struct km_retry_watch *w = request->ctx;
+    const struct km_status *status = request->status;
+
+    if (!w->running)
+        return;
+    if (err == KM_OK && watch_is_older(w->store_rv, w->rv)) {
+        tell_too_new(w);
+        if (w->running)
+            stop_for(w, "the server's store is older than the resourceVersion");
+        return;
+    }
+    if (watch_may_go_on(err, status)) {
+        watch(w);
+        return;
+    }
+    if (err == KM_ERR_STATUS) {
+        refused(w, status);
+        return;
+    }
+    trouble(w, km_strerror(err));
+    open_again(w);
+}
 
 static void begin(struct km_retry_watch *w)
 {
+    const struct km_watch *of = &w->watch;
+    struct km_request *request = &w->watch.request;
+    const struct km_options one = {
+        .label_selector = of->label_selector, .field_selector = of->field_selector, .limit = 1};
+    const char *ns = of->ns != NULL && of->ns[0] != '\0' ? of->ns : NULL;
+
     w->started_ms = now_of(w);
     w->after_ms = 0;
-    w->cut_short = false;
-    int err = km_watch_start(&w->watch, w->rv);
-    if (err == KM_OK)
-        return;
-    stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
+    w->store_rv[0] = '\0';
+    *request = (struct km_request){.what = of->name,
+                                   .accept = KM_ACCEPT_META_LIST,
+                                   .schema = &w->ask,
+                                   .on_text = on_answer,
+                                   .on_done = on_answered,
+                                   .ctx = w,
+                                   .priority = 1};
+    int err = km_rest_list(request, of->client, of->resource, ns, &one);
+    if (err == KM_OK) {
+        request->timeout_ms = WATCH_HEAD_MS;
+        err = km_request_send(request, of->lane);
+    }
+    if (err != KM_OK)
+        stop_for(w, "the watch request does not fit CONFIG_KM_TARGET_BYTES");
 }
 
 static void on_timer(void *ctx, int64_t now_ms)
 {
+    struct km_retry_watch *w = ctx;
+
     (void)now_ms;
-    begin(ctx);
+    if (w->stop_why != NULL)
+        stop_for(w, w->stop_why);
+    else
+        begin(w);
 }
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
@@ -186,12 +265,15 @@ int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
     w->watch.ctx = w;
     w->timer.fn = on_timer;
     w->timer.ctx = w;
-    return km_watch_init(&w->watch, fault);
+    w->ask_parts[0] = (struct km_schema_part){"", &km_kind_watch_store};
+    int err = km_schema_init(&w->ask, w->ask_parts, 1, NULL, w->ask_nodes,
+                             sizeof w->ask_nodes / sizeof w->ask_nodes[0]);
+    return err != KM_OK ? err : km_watch_init(&w->watch, fault);
 }
 
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv)
 {
-    bool busy = w->running || km_request_busy(&w->watch.request);
+    bool busy = w->running || w->telling || km_request_busy(&w->watch.request);
     if (busy || rv[0] == '\0' || strcmp(rv, "0") == 0)
         return KM_ERR_ARG;
     int err = km_slice_copy(km_slice_of(rv), w->rv, sizeof w->rv);

@@ -75,7 +75,7 @@ static int on_text(struct km_request *request, bool item, struct km_slice text, 
     return w->running ? KM_OK : KM_ERR_CANCELED;
 }
 
-static void put_cause(struct km_status *status, const char *reason, const char *message)
+void watch_add_cause(struct km_status *status, const char *reason, const char *message)
 {
     struct km_cause *cause = &status->causes[status->causes_count++];
 
@@ -83,13 +83,18 @@ static void put_cause(struct km_status *status, const char *reason, const char *
     (void)km_format(cause->message, sizeof cause->message, "%.100s", message);
 }
 
-void watch_internal_error(struct km_status *status, const char *why)
+void watch_make_status(struct km_status *status, int32_t code, const char *reason, const char *why)
 {
     memset(status, 0, sizeof *status);
     (void)km_slice_copy(km_slice_of("Failure"), status->status, sizeof status->status);
-    (void)km_slice_copy(km_slice_of("InternalError"), status->reason, sizeof status->reason);
+    (void)km_slice_copy(km_slice_of(reason), status->reason, sizeof status->reason);
     (void)km_format(status->message, sizeof status->message, "%.200s", why);
-    status->code = 500;
+    status->code = code;
+}
+
+void watch_internal_error(struct km_status *status, const char *why)
+{
+    watch_make_status(status, 500, "InternalError", why);
 }
 
 static void tell_unreadable(struct km_watch *w, const char *why)
@@ -101,8 +106,8 @@ static void tell_unreadable(struct km_watch *w, const char *why)
     (void)km_format(text, sizeof text, "unable to decode an event from the watch stream: %.180s",
                     why);
     watch_internal_error(status, text);
-    put_cause(status, "UnexpectedServerResponse", text);
-    put_cause(status, "ClientWatchDecoding", text);
+    watch_add_cause(status, "UnexpectedServerResponse", text);
+    watch_add_cause(status, "ClientWatchDecoding", text);
     tell(w, &event);
 }
 
@@ -127,12 +132,13 @@ static void on_done(struct km_request *request, int err)
 static void on_timer(void *ctx, int64_t now_ms)
 {
     struct km_watch *w = ctx;
-    bool stale = now_ms - w->last_event_ms >= WATCH_STALE_MS;
+    int64_t limit_ms = watch_silence(w->silence_ms);
+    bool stale = now_ms - w->last_event_ms >= limit_ms;
 
     if (!stale || w->lane->active != &w->request) {
         int64_t from_ms = stale ? now_ms : w->last_event_ms;
 
-        (void)km_timer_set(&w->client->loop->timers, &w->timer, from_ms + WATCH_STALE_MS);
+        (void)km_timer_set(&w->client->loop->timers, &w->timer, from_ms + limit_ms);
         return;
     }
     km_conn_abort(&w->lane->conn, KM_ERR_TIMEOUT, "no event and no bookmark came for too long",
@@ -193,7 +199,8 @@ int km_watch_start(struct km_watch *w, const char *rv)
     w->running = true;
     w->unknown_type = false;
     w->last_event_ms = w->client->loop->now_ms;
-    (void)km_timer_set(&w->client->loop->timers, &w->timer, w->last_event_ms + WATCH_STALE_MS);
+    (void)km_timer_set(&w->client->loop->timers, &w->timer,
+                       w->last_event_ms + watch_silence(w->silence_ms));
     return km_request_send(&w->request, w->lane);
 }
 

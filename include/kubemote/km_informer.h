@@ -17,6 +17,8 @@
  *  - When there are more objects than slots, some are left out: km_shared_synced, km_shared_complete and km_shared_left_out say
  *    so. Those that were refused come in by a new list when there is room again: after 10 s, and after twice as long each time
  *    (at most 5 minutes) while lists still don't fit, so that the rate of requests is flat whatever comes and goes.
+ *  - An object of which the fields of the kind take more than CONFIG_KM_JSON_WINDOW_BYTES is passed over: logged, counted
+ *    (reflector.skipped, kubemote_watch_skipped_total) and not among those left out. A new list tells a known one as deleted.
  *
  * What readers see is never half a list. The store, its indexes and the lister go on showing the objects that were there, each
  * as last told; what a list under way brings anew is hidden until the list is complete, and then all of it is there at
@@ -83,7 +85,10 @@ struct km_shared {
     void *transform_ctx;
     /* A list or a watch failed and is tried again; may be NULL. Must not stop the informer. */
     void (*on_error)(void *ctx, const char *why);
-    void *error_ctx;
+    /* The server can't go on from the version that km_shared_resume was given: what happened since is lost, and a list follows,
+       told as additions with `initial`. May be NULL. */
+    void (*on_lost)(void *ctx, const char *rv);
+    void *error_ctx; /* of both */
 
     /* Private. */
     struct km_handler *handlers;
@@ -111,7 +116,8 @@ void km_shared_start(struct km_shared *s);
  * For programs that handle events and keep no picture: the resourceVersion is noted in `saved` when all handlers had an event,
  * and km_shared_resume goes on behind the one that was saved, without a list: what a program handled before it was killed
  * does not come again, but for what came since the last write. The store then has only objects that changed since, all told
- * as added, and deletions of others (KM_NO_SLOT). A version that the server has forgotten is logged, and a list follows.
+ * as added, and deletions of others (KM_NO_SLOT). A version that the server has forgotten, or that its restored store does not
+ * have, is logged and told to on_lost, and a list follows.
  */
 void km_shared_keep(struct km_shared *s, struct km_saved *saved);
 void km_shared_resume(struct km_shared *s, const char *rv); /* "" = as km_shared_start */
@@ -132,7 +138,7 @@ enum km_synced {
     KM_SYNCED
 };
 enum km_synced km_shared_synced(const struct km_shared *s);
-/* No object was left out for want of a slot. */
+/* No object was left out for want of a slot; of those that were too large reflector.skipped tells. */
 bool km_shared_complete(const struct km_shared *s);
 /* How many were, as km_store_left_out: for a gauge or a condition. */
 uint32_t km_shared_left_out(const struct km_shared *s);
@@ -203,7 +209,8 @@ int km_lister_next(struct km_lister_walk *walk, const void **record);
 const void *km_lister_get(const struct km_lister *lister, const char *ns, const char *name);
 
 /* Labels out of a KM_F_RAW field of "/metadata/labels": slices of that text. Entries with escapes, which no valid label has,
-   are left out. */
+   are left out. A field that was too short for an object's labels is empty (head.truncated says so). Who needs few of them gives each
+   a field of its own ("/metadata/labels/app", "/metadata/labels/example.io~1tier"): any number of others fits then. */
 uint16_t km_labels_of_json(struct km_slice json, struct km_label *out, uint16_t size);
 
 #endif

@@ -100,8 +100,11 @@ void km_query_i64(struct km_buf *out, const char *key, int64_t value);
 #define KM_TYPE_APPLY "application/apply-patch+yaml" /* JSON is YAML */
 #define KM_TYPE_MERGE "application/merge-patch+json"
 #define KM_TYPE_STRATEGIC "application/strategic-merge-patch+json"
+/* Of an object and of a watch; of a list. Servers refuse the one where the other belongs (406). */
 #define KM_ACCEPT_META \
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+#define KM_ACCEPT_META_LIST \
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 /* ---- client ---- */
 

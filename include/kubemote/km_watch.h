@@ -7,7 +7,7 @@
  *            +-----------+  initial-events-end   +----------+
  *   start -> |  STREAM   | --------------------> | WATCHING | -- clean end --> plain watch at the last resourceVersion
  *            +-----------+                       +----------+
- *              |  server can't                       |  broken link, stale link (no byte in 150 s), 410, ERROR
+ *              |  server can't                       |  broken link, silence (half-open link), 410, ERROR
  *              v                                     v
  *            +-----------+  last page            back-off, then STREAM at the last resourceVersion, not older than
  *            |   LIST    | ------------> WATCHING
@@ -37,7 +37,8 @@ struct km_watch_sink {
     void (*replace_end)(void *ctx);
     /* Everything up to this resourceVersion was told: by an event, a bookmark or a whole list. May be NULL. */
     void (*progress)(void *ctx, const char *rv);
-    /* The resourceVersion given to km_reflector_resume is too old: what happened since is lost, a list follows. May be NULL. */
+    /* The server can't go on from the resourceVersion given to km_reflector_resume: what happened since is lost, a list follows.
+       May be NULL. */
     void (*expired)(void *ctx, const char *rv);
     /* A list or a watch failed; it is tried again with back-off. Each time, while the log has a line for the first one only. May
        be NULL. */
@@ -50,6 +51,7 @@ enum km_watch_state {
     KM_WATCH_BACKOFF, /* awaits the timer */
     KM_WATCH_STREAM,  /* awaits the initial events of a streaming list, up to the marked bookmark */
     KM_WATCH_LIST,    /* awaits a page of a plain list */
+    KM_WATCH_ASK, /* awaits how far the server's store is, before it goes on from a kept resourceVersion */
     KM_WATCH_WATCHING /* awaits events */
 };
 
@@ -68,6 +70,9 @@ struct km_reflector {
     struct km_client *client;
     struct km_schema_node *event_nodes, *list_nodes; /* CONFIG_KM_JSON_NODE_COUNT each */
     struct km_rng *rng;
+    /* A stream without event and bookmark for so long is broken: the link is half open, or the server's store is another one.
+       0 = 150,000; longer for a server whose bookmarks are rarer than every two minutes. */
+    int64_t silence_ms;
 
     /* Private. */
     enum km_watch_state state, next_state;
@@ -82,6 +87,7 @@ struct km_reflector {
     bool resumed;       /* the watch began at a kept resourceVersion and nothing was listed since */
     bool in_trouble;    /* an episode of failures is under way: it was logged */
     bool replace_open;  /* replace_begin was told, replace_end not */
+    bool replace_told;  /* ... and something behind it */
     bool restart_now;   /* set by an event: end the stream and start over without back-off */
     bool resync_wanted; /* start over when the timer comes, not from inside a callback */
     uint32_t round_events; /* events in the present stream */
@@ -102,7 +108,8 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault);
 void km_reflector_start(struct km_reflector *r);
 /*
  * Starts with a watch behind rv, without a list: for a program that kept the resourceVersion and handled all that came before.
- * It misses nothing and sees no event twice but those that it had not kept. When the server has forgotten that version the
+ * It misses nothing and sees no event twice but those that it had not kept. When the server has forgotten that version, or its
+ * store is older (it was restored; asked for before each watch until the first list, as by the retry watcher below), the
  * sink's `expired` is told and a list follows. Started as by km_reflector_start when rv is "" or "0".
  */
 void km_reflector_resume(struct km_reflector *r, const char *rv);
@@ -151,6 +158,7 @@ struct km_watch {
         initial_events; /* what is there first, as ADDED, then a BOOKMARK with initial_end (servers from 1.32) */
     uint32_t
         timeout_s; /* the server ends the stream after a random time in [this, twice this); 0 = 300 */
+    int64_t silence_ms;           /* as a reflector's */
     const struct km_kind *kind;   /* begins with KM_META_FIELDS */
     void *record;                 /* one of that kind: where each object is decoded */
     struct km_schema_node *nodes; /* CONFIG_KM_JSON_NODE_COUNT */
@@ -160,7 +168,7 @@ struct km_watch {
     /* Must not block; may stop the watch. */
     void (*on_event)(void *ctx, const struct km_watch_event *event);
     /* It ended, and may be started again from here. KM_OK: the server ended it in order. KM_ERR_STATUS: it was refused, with
-       *status (else NULL). KM_ERR_TIMEOUT: neither event nor bookmark came for 150 s. Else the link or the text. Not called
+       *status (else NULL). KM_ERR_TIMEOUT: neither event nor bookmark came for silence_ms. Else the link or the text. Not called
        after km_watch_stop. */
     void (*on_end)(void *ctx, int err, const struct km_status *status);
     void *ctx;
@@ -193,11 +201,15 @@ void km_watch_stop(struct km_watch *w);
  * the server named.
  *
  * What can't be resumed ends it, told as an ERROR event and then to on_stop: the resourceVersion is too old (410, as an event or
- * as the answer); the server forbids it or does not know us (403, 401); an event of unknown type or without
- * resourceVersion, behind which nobody knows where to go on. All else is tried again for ever.
+ * as the answer); the server's store is older than it; the server forbids the watch or does not know us (403, 401); an event
+ * of unknown type or without resourceVersion, behind which nobody knows where to go on. All else is tried again for ever.
  *
- * A server whose store was restored from an older copy answers a watch from the future with silence: who must notice
- * that uses the reflector.
+ * A store is older when it was restored from an older copy. The server answers a watch from the future with 200 and silence, and
+ * client-go's RetryWatcher waits for ever; later changes reach that version again, and what came before them is missed. So
+ * before each attempt the server is asked for a list of one object: when the version of that most recent list is less, the watch
+ * ends with the error that such a list would be refused with (504 Timeout, cause ResourceVersionTooLarge). Who may watch but
+ * not list goes without. A store that had passed the version again before we asked can't be told from one that was never
+ * restored: who must be right then too keeps a picture (the informer).
  */
 struct km_retry_watch {
     /* Set before km_retry_watch_init; of the watch all but on_event, on_end and ctx. */
@@ -212,12 +224,17 @@ struct km_retry_watch {
     char rv[32];
     const char *stop_why; /* the stream ends and is not opened again */
     int64_t started_ms, after_ms;
-    bool running, in_trouble, cut_short;
+    bool running, telling, in_trouble, cut_short;
     struct km_timer timer;
+    char store_rv[32]; /* how far the server's store is; "" = it did not say */
+    struct km_schema ask;
+    struct km_schema_part ask_parts[1];
+    struct km_schema_node ask_nodes[4];
 };
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault);
-/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within its own call; KM_ERR_TOO_LONG. */
+/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within on_event; from on_stop it may be
+   started again. KM_ERR_TOO_LONG. */
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv);
 /* Nothing is told any more; harmless when it does not run. */
 void km_retry_watch_stop(struct km_retry_watch *w);

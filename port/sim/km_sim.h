@@ -39,8 +39,6 @@ void km_sim_latency(int64_t ms); /* one way; 0 = at once */
 /* Calls fn from km_port_poll when ms have passed. Returns an id for km_sim_cancel. At most 128 at a time. */
 int km_sim_after(int64_t ms, void (*fn)(void *ctx), void *ctx);
 void km_sim_cancel(int id);
-/* km_port_stop_requested() turns true after ms, and poll returns then. */
-void km_sim_stop_after(int64_t ms);
 /* Aborts when poll was called so often since reset (default 2,000,000), or 20,000 times without time passing. */
 void km_sim_poll_limit(uint64_t polls);
 
@@ -91,7 +89,6 @@ void km_sim_link(bool up);
 /* addresses: literals with blanks between, NULL = no such name. Unknown names do not resolve. */
 void km_sim_dns(const char *name, const char *addresses);
 void km_sim_dns_error(const char *name, int err); /* KM_ERR_TIMEOUT, KM_ERR_IO */
-void km_sim_dns_delay(int64_t ms);
 
 /* ---- TLS: a passthrough with the same states ---- */
 /* Result of handshakes from now on: KM_OK, KM_ERR_CERT with words, ..., or KM_AGAIN for a server that never answers. */
@@ -151,14 +148,12 @@ void km_sim_cut(enum km_sim_dir dir, uint64_t after_bytes, enum km_sim_cut how);
 bool km_sim_cut_done(enum km_sim_dir dir);
 uint64_t km_sim_bytes(enum km_sim_dir dir); /* payload passed since reset */
 
-/* ---- files, output, machine ---- */
+/* ---- files, machine ---- */
 void km_sim_file(const char *path, const char *content); /* NULL removes it */
 void km_sim_file_bytes(const char *path, const void *data, size_t len);
 void km_sim_file_error(const char *path,
                        int err);               /* reading and replacing give err, KM_OK ends that */
 const char *km_sim_file_get(const char *path); /* NUL-terminated content, NULL when there is none */
-const char *km_sim_output(void);               /* what km_port_write wrote, the last 256 kB */
-void km_sim_output_clear(void);
 
 struct km_sim_machine {
     struct km_port_uname uname;
@@ -178,6 +173,5 @@ int km_sim_open_sockets(void);
 int km_sim_open_tls(void);
 int km_sim_open_resolves(void);
 int km_sim_leaks(void); /* the sum */
-bool km_sim_sealed(void);
 
 #endif

@@ -18,7 +18,7 @@ struct sim_timer {
     void *ctx;
 };
 
-static int64_t now_ms, wall_offset_us, stop_at_ms;
+static int64_t now_ms, wall_offset_us;
 static uint64_t polls, poll_limit, standstill;
 static struct sim_timer timers[TIMERS];
 static int timer_id;
@@ -55,7 +55,6 @@ void sim_clock_reset(void)
 {
     now_ms = START_MS;
     wall_offset_us = START_WALL_US - START_MS * INT64_C(1000);
-    stop_at_ms = KM_NEVER;
     polls = 0;
     poll_limit = 2000000;
     standstill = 0;
@@ -102,18 +101,13 @@ void km_sim_wall_set(int64_t unix_us)
     wall_offset_us = unix_us - now_ms * 1000;
 }
 
-void km_sim_stop_after(int64_t ms)
-{
-    stop_at_ms = now_ms + ms;
-}
-
 void km_port_signals(void)
 {
 }
 
 bool km_port_stop_requested(void)
 {
-    return now_ms >= stop_at_ms;
+    return false;
 }
 
 void km_sim_poll_limit(uint64_t count)
@@ -189,7 +183,7 @@ static int fill_ready(struct km_pollfd *fds, size_t count)
 static int64_t next_event(const struct km_pollfd *fds, size_t count)
 {
     const struct sim_timer *t = first_timer();
-    int64_t at = stop_at_ms > now_ms ? stop_at_ms : KM_NEVER;
+    int64_t at = KM_NEVER;
 
     if (t != NULL && t->at_ms < at)
         at = t->at_ms;

@@ -3,8 +3,6 @@
 
 #include "sim_priv.h"
 
-#define OUTPUT_SIZE (1u << 18)
-
 struct file {
     char path[160];
     char data[KM_SIM_FILE_BYTES + 1];
@@ -15,16 +13,11 @@ struct file {
 
 static struct file files[KM_SIM_FILES];
 static struct km_sim_machine machine;
-static char output[OUTPUT_SIZE + 1];
-static size_t output_len;
-static bool sealed;
 
 void sim_machine_reset(void)
 {
     for (size_t i = 0; i < KM_SIM_FILES; i++)
         files[i].path[0] = '\0';
-    km_sim_output_clear();
-    sealed = false;
     memset(&machine, 0, sizeof machine);
     strcpy(machine.uname.sysname, "Linux");
     strcpy(machine.uname.release, "6.1.0-sim");
@@ -176,17 +169,6 @@ int km_port_file_replace_by(const char *path, km_port_pieces_fn next, void *ctx)
 
 /* ---- output ---- */
 
-void km_sim_output_clear(void)
-{
-    output_len = 0;
-    output[0] = '\0';
-}
-
-const char *km_sim_output(void)
-{
-    return output;
-}
-
 bool km_port_is_terminal(int fd)
 {
     (void)fd;
@@ -201,19 +183,6 @@ int km_port_write(int fd, const char *data, size_t len)
     if (err != KM_OK)
         return err;
     sim_trace("write: %.*s", len > 2000 ? 2000 : (int)len, data);
-    if (len > OUTPUT_SIZE) {
-        data += len - OUTPUT_SIZE;
-        len = OUTPUT_SIZE;
-    }
-    if (output_len + len > OUTPUT_SIZE) {
-        size_t drop = output_len + len - OUTPUT_SIZE;
-
-        memmove(output, output + drop, output_len - drop);
-        output_len -= drop;
-    }
-    memcpy(output + output_len, data, len);
-    output_len += len;
-    output[output_len] = '\0';
     return KM_OK;
 }
 
@@ -248,10 +217,7 @@ int km_port_file_rename(const char *from, const char *to)
 
 int km_port_seal(void)
 {
-    int err = sim_call(KM_SIM_SEAL);
-
-    sealed = err == KM_OK;
-    return err;
+    return sim_call(KM_SIM_SEAL);
 }
 
 void km_port_trim(void)
@@ -261,11 +227,6 @@ void km_port_trim(void)
 void km_port_seal_pass(int delta)
 {
     (void)delta;
-}
-
-bool km_sim_sealed(void)
-{
-    return sealed;
 }
 
 int km_port_disk(const char *path, struct km_port_disk *out)

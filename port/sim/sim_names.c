@@ -6,6 +6,7 @@
 
 #define NAMES 16
 #define ADDRESSES_SIZE 256
+#define DNS_DELAY_MS 1
 #define DNS_GIVES_UP_MS 10000
 
 struct name {
@@ -16,24 +17,17 @@ struct name {
 enum { IDLE, WAITING };
 
 static struct name names[NAMES];
-static int64_t delay_ms;
 static int open_count;
 
 void sim_names_reset(void)
 {
     memset(names, 0, sizeof names);
-    delay_ms = 1;
     open_count = 0;
 }
 
 int km_sim_open_resolves(void)
 {
     return open_count;
-}
-
-void km_sim_dns_delay(int64_t ms)
-{
-    delay_ms = ms;
 }
 
 static struct name *entry_of(const char *name)
@@ -134,7 +128,7 @@ int km_resolve_start(struct km_resolve *r, const char *host, uint16_t port, int6
         return KM_OK;
     }
     r->state = WAITING;
-    r->deadline_ms = now_ms + (sim_link_up() ? delay_ms : DNS_GIVES_UP_MS);
+    r->deadline_ms = now_ms + (sim_link_up() ? DNS_DELAY_MS : DNS_GIVES_UP_MS);
     open_count++;
     return KM_AGAIN;
 }

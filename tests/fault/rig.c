@@ -184,16 +184,22 @@ static struct agent *find_agent(void)
     return CONTAINER(lane->client, struct agent, client);
 }
 
-int rig_try_start(struct km_fault *fault)
+void rig_log_start(void)
 {
     const struct km_log_sink sink = {.write = on_record,
                                      .verbosity = rig.verbosity < 0 ? 9 : rig.verbosity};
+
+    km_log_set_sink(&sink);
+}
+
+int rig_try_start(struct km_fault *fault)
+{
     const struct km_agent_options options = {
         .config = &rig.config, .kubeconfig = &rig.kubeconfig, .print = on_row};
     int err;
 
     km_fault_clear(fault);
-    km_log_set_sink(&sink);
+    rig_log_start();
     /* A process starts with zeroes; here many agents live one after another. */
     if (the_agent != NULL)
         memset(the_agent, 0, sizeof *the_agent);

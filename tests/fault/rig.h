@@ -77,6 +77,8 @@ void rig_end(void);
 /* As kill -9: sockets close, nothing else. rig_start starts a new agent. */
 void rig_kill(void);
 
+/* What programs without an agent do first, to be heard below. */
+void rig_log_start(void);
 /* Lines with that message since rig_begin. */
 unsigned rig_logged(const char *message);
 void rig_log_clear(void);

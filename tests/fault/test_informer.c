@@ -32,7 +32,7 @@ static struct known {
     char key[80], rv[32];
 } picture[NAMES];
 static struct km_handler handler, late;
-static unsigned picture_count, calls, synced, late_adds;
+static unsigned picture_count, calls, synced, late_adds, lost;
 static unsigned seen_adds[NAMES]; /* of pods named p0, p1, ... */
 static int64_t handler_takes_ms;
 
@@ -115,6 +115,13 @@ static void on_synced(void *ctx)
     synced++;
 }
 
+static void on_lost(void *ctx, const char *rv)
+{
+    (void)ctx;
+    rig_check(rv[0] != '\0' && calls == 0);
+    lost++;
+}
+
 static void on_late_add(void *ctx, uint16_t slot, const void *now, bool initial)
 {
     (void)ctx;
@@ -128,7 +135,7 @@ static void on_late_add(void *ctx, uint16_t slot, const void *now, bool initial)
 static void forget(void)
 {
     memset(picture, 0, sizeof picture);
-    picture_count = calls = synced = late_adds = 0;
+    picture_count = calls = synced = late_adds = lost = 0;
 }
 
 static void fill_reflector(void)
@@ -154,7 +161,7 @@ static void set_up(void)
     memset(&client, 0, sizeof client);
     memset(&lane, 0, sizeof lane);
     memset(&by_namespace.store, 0, sizeof by_namespace.store);
-    pods = (struct km_shared){.store = &pods_store, .untold = pods_untold};
+    pods = (struct km_shared){.store = &pods_store, .untold = pods_untold, .on_lost = on_lost};
     pods_store.indexes = NULL;
     km_rng_seed(&rng, 7);
     km_loop_init(&rig.loop);
@@ -176,6 +183,8 @@ static void begin(void)
 {
     rig_begin(1);
     km_sim_poll_limit(UINT64_MAX);
+    rig.verbosity = 0;
+    rig_log_start();
     handler_takes_ms = 0;
     memset(seen_adds, 0, sizeof seen_adds);
     set_up();
@@ -502,6 +511,97 @@ static void a_factory_stops_and_starts(void **state)
     end();
 }
 
+/* ---- from which version lists are asked for ---- */
+
+static char asked[512];
+static bool half_a_list;
+
+static enum api_verdict note_version(const struct km_sim_request *rq, enum api_call call)
+{
+    char rv[32] = "";
+    size_t len = strlen(asked);
+
+    if (call != API_POD_STREAM && call != API_POD_LIST)
+        return API_SERVE;
+    (void)api_query(rq, "resourceVersion", rv, sizeof rv);
+    (void)snprintf(asked + len, sizeof asked - len, "%s=%s ",
+                   call == API_POD_STREAM ? "stream" : "list", rv);
+    if (call != API_POD_STREAM || !half_a_list)
+        return API_SERVE;
+    half_a_list = false;
+    (void)km_sim_http_begin(rq->conn_id, 200, "application/json");
+    (void)km_sim_http_chunk(rq->conn_id,
+                            "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{"
+                            "\"name\":\"new\",\"namespace\":\"default\",\"uid\":\"g\","
+                            "\"resourceVersion\":\"9000\"}}}\n");
+    (void)km_sim_fin(rq->conn_id);
+    return API_TAKEN;
+}
+
+static void begin_noting(bool no_streaming)
+{
+    begin();
+    asked[0] = '\0';
+    api.hook = note_version;
+    api.no_streaming = no_streaming;
+    api_add_pod("default", "there", API_NODE);
+    km_shared_start(&pods);
+    run(1000);
+    rig_check(strcmp(asked, no_streaming ? "stream= list=0 " : "stream= ") == 0);
+    api_add_pod("default", "other", API_NODE);
+    run(1000);
+    asked[0] = '\0';
+}
+
+/* %s in `expected`: the version that was seen last. */
+static void expect_asked(const char *expected, const char *version)
+{
+    char text[sizeof asked];
+
+    (void)snprintf(text, sizeof text, expected, version, version);
+    if (strcmp(asked, text) != 0)
+        rig_fail("asked for %.150s, not %.150s", asked, text);
+    settle(SETTLE_MS);
+    end();
+}
+
+/* A list that brought nothing before it was refused or broke off leaves the version at what was seen: a list from an older one
+   would take back what was told. One that brought something may have stored what is newer than the version. */
+static void lists_begin_where_the_picture_stands(void **state)
+{
+    char version[32];
+
+    (void)state;
+    begin_noting(true);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    km_sim_close_all();
+    run(5000);
+    expect_asked("stream=%s list=%s ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    api_fail(API_POD_STREAM, 1, 503, "ServiceUnavailable", 0);
+    km_sim_close_all();
+    run(10000);
+    expect_asked("stream=%s stream=%s ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    half_a_list = true;
+    km_sim_close_all();
+    run(10000);
+    expect_asked("stream=%s stream= ", version);
+
+    begin_noting(false);
+    (void)snprintf(version, sizeof version, "%s", km_store_version(pods.store));
+    half_a_list = true;
+    km_sim_close_all();
+    run(1700);
+    api.no_streaming = true;
+    run(10000);
+    expect_asked("stream=%s stream= list= ", version);
+}
+
 static bool has_new_pod(void *ctx, const struct km_store *store)
 {
     ++*(unsigned *)ctx;
@@ -621,7 +721,7 @@ static void a_failing_disk_is_tried_again(void **state)
     run(60000);
     rig_check(saved.failures.value >= 5);
     rig_check_most(saved.failures.value, 8);
-    rig_check(rig_logged("The resourceVersion can't be saved") <= 1);
+    rig_check(rig_logged("The resourceVersion can't be saved") == 1);
     km_sim_file_error(FILE_PATH, KM_OK);
     run(11000);
     rig_check(strncmp(km_sim_file_get(FILE_PATH), km_store_version(pods.store),
@@ -629,10 +729,67 @@ static void a_failing_disk_is_tried_again(void **state)
     end();
 }
 
+static void restart_kept(void)
+{
+    die();
+    set_up();
+    start_kept(0);
+}
+
+/* The server's store becomes an older copy while the program runs, while it runs on what it kept, and while it is dead. */
+static void a_restored_store_starts_over(void **state)
+{
+    enum { LISTED, RESUMED, DEAD };
+
+    (void)state;
+    for (int life = LISTED; life <= DEAD; life++) {
+        begin();
+        api_save();
+        start_kept(0);
+        api_add_pod("default", "gone", API_NODE);
+        api_skip(100);
+        api_add_pod("default", "gone-too", API_NODE);
+        run(2000);
+        if (life == RESUMED)
+            restart_kept();
+        run(2000);
+        api_restore();
+        api_add_pod("default", "after", API_NODE);
+        if (life == DEAD)
+            restart_kept();
+        settle(20000);
+        rig_check(rig_logged("The server can't go on from the saved resourceVersion: what happened "
+                             "since is lost, listing anew") == (life != LISTED ? 1 : 0));
+        rig_check(lost == (life != LISTED ? 1 : 0));
+        end();
+    }
+}
+
+/* A list says nothing of deletions that a program without a picture missed: a broken or silent link is gone on from. */
+static void what_was_resumed_is_not_listed(void **state)
+{
+    (void)state;
+    begin();
+    start_kept(0);
+    api_add_pod("default", "there", API_NODE);
+    run(2000);
+    restart_kept();
+    api.no_bookmarks = true;
+    unsigned streams = api.calls[API_POD_STREAM];
+    run(10 * RIG_MINUTE);
+    km_sim_close_all();
+    api_delete(API_PODS, "default", "there");
+    run(RIG_MINUTE);
+    rig_check(calls == 1 && synced == 0 && lost == 0);
+    rig_check(api.calls[API_POD_STREAM] == streams);
+    end();
+}
+
 static void damaged_and_old_files_start_over(void **state)
 {
     static const char *const texts[] = {
-        "", "\n", "123", "1 2\n", "12345678901234567890123456789012345\n", "0\n", "101\n"};
+        "",    "\n",    "123",   "1 2\n", "12345678901234567890123456789012345\n",
+        "0\n", "101\n", "5000\n"};
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -662,11 +819,14 @@ int main(void)
         cmocka_unit_test(slow_handlers_lose_nothing),
         cmocka_unit_test(stops_and_starts_again),
         cmocka_unit_test(a_factory_stops_and_starts),
+        cmocka_unit_test(lists_begin_where_the_picture_stands),
         cmocka_unit_test(TestUntilWithSync),
         cmocka_unit_test(nothing_is_missed_across_a_death),
         cmocka_unit_test(flash_wear_is_bounded),
         cmocka_unit_test(a_failing_disk_is_tried_again),
         cmocka_unit_test(damaged_and_old_files_start_over),
+        cmocka_unit_test(a_restored_store_starts_over),
+        cmocka_unit_test(what_was_resumed_is_not_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

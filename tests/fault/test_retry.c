@@ -30,13 +30,44 @@ static struct {
     unsigned starts;
     int64_t started_ms[STARTS];
     char target[512];
+    /* The question before each of them: how far the store is. */
+    void (*answer)(int conn, unsigned ask);
+    unsigned asks;
+    char ask_target[512];
+    const char *version;
 } server;
+
+static void answer_version(int conn)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text,
+                   "{\"kind\":\"ConfigMapList\",\"metadata\":{\"resourceVersion\":\"%s\","
+                   "\"continue\":\"abc\"},\"items\":[{\"metadata\":{\"name\":\"x\","
+                   "\"resourceVersion\":\"1\"}}]}",
+                   server.version);
+    (void)km_sim_http_reply(conn, 200, "application/json", text);
+}
+
+static void on_ask(const struct km_sim_request *rq)
+{
+    server.asks++;
+    (void)snprintf(server.ask_target, sizeof server.ask_target, "%s", rq->target);
+    if (server.answer != NULL)
+        server.answer(rq->conn_id, server.asks);
+    else
+        answer_version(rq->conn_id);
+}
 
 static void on_request(void *ctx, const struct km_sim_request *rq)
 {
-    char rv[32] = "0";
+    char rv[32] = "0", watch[8];
 
     (void)ctx;
+    if (!km_sim_request_query(rq, "watch", watch, sizeof watch)) {
+        on_ask(rq);
+        return;
+    }
     server.starts++;
     if (server.starts <= STARTS)
         server.started_ms[server.starts - 1] = km_port_now_ms();
@@ -104,15 +135,19 @@ static void refuse(int conn, int code, const char *reason)
 static char told[LOG_SIZE];
 static unsigned told_count;
 static const char *stop_why;
+static bool too_large;
 static struct km_retry_watch retry;
 static struct km_watch single;
 static bool stop_at_event;
+static const char *start_at_event, *start_at_stop; /* versions */
+static int start_result;
 
 static void write_down(const struct km_watch_event *event)
 {
     size_t len = strlen(told);
 
     told_count++;
+    too_large = event->type == KM_WATCH_ERROR && km_status_is_too_large_rv(event->status);
     if (event->type == KM_WATCH_ERROR)
         (void)snprintf(told + len, sizeof told - len, "%d:%s ", (int)event->status->code,
                        event->status->reason);
@@ -131,12 +166,16 @@ static void on_event(void *ctx, const struct km_watch_event *event)
         return;
     km_retry_watch_stop(&retry);
     km_retry_watch_stop(&retry);
+    if (start_at_event != NULL)
+        start_result = km_retry_watch_start(&retry, start_at_event);
 }
 
 static void on_stop(void *ctx, const char *why)
 {
     (void)ctx;
     stop_why = why;
+    if (start_at_stop != NULL)
+        start_result = km_retry_watch_start(&retry, start_at_stop);
 }
 
 static char ended[128];
@@ -167,6 +206,7 @@ static void begin(void (*serve)(int conn, unsigned start, long rv))
     km_sim_poll_limit(UINT64_MAX);
     memset(&server, 0, sizeof server);
     server.serve = serve;
+    server.version = "1000";
     km_sim_http_listen("10.0.0.1", 6443, on_request, NULL);
     fill_config();
     memset(&client, 0, sizeof client);
@@ -182,6 +222,7 @@ static void begin(void (*serve)(int conn, unsigned start, long rv))
     told_count = 0;
     stop_why = NULL;
     stop_at_event = false;
+    start_at_event = start_at_stop = NULL;
     single = (struct km_watch){.name = "things",
                                .resource = &things,
                                .kind = &km_kind_meta,
@@ -553,6 +594,166 @@ static void silence_ends_a_stream(void **state)
     end();
 }
 
+/* ---- a store that is older than what was seen ---- */
+
+static void one_then_cut(int conn, unsigned start, long rv)
+{
+    send_newer(conn, rv, (const long[]){6, 0}, 0);
+    if (start == 1) {
+        (void)km_sim_fin(conn);
+        server.version = "5";
+    }
+}
+
+/* The store goes back while the stream says nothing, as behind a proxy. */
+static void quiet_from_now(int conn, unsigned start, long rv)
+{
+    (void)start;
+    (void)rv;
+    open_stream(conn);
+    server.version = "99";
+}
+
+static void expect_restored(void (*serve)(int conn, unsigned start, long rv), const char *rv,
+                            const char *version, int64_t within_ms, unsigned starts,
+                            const char *expected)
+{
+    begin(serve);
+    server.version = version;
+    start_retry(rv);
+    run(within_ms);
+    assert_string_equal(told, expected);
+    assert_true(too_large);
+    assert_string_equal(stop_why, "the server's store is older than the resourceVersion");
+    assert_false(km_retry_watch_running(&retry));
+    assert_int_equal(server.starts, starts);
+    end();
+}
+
+static void a_restored_store_stops(void **state)
+{
+    (void)state;
+    expect_restored(one_and_two, "5", "4", 1000, 0, "504:Timeout ");
+    expect_restored(one_and_two, "100", "99", 1000, 0, "504:Timeout ");
+    expect_restored(one_then_cut, "5", "6", 5000, 1, "6 504:Timeout ");
+}
+
+static void silent_restored_stores_stop(void **state)
+{
+    (void)state;
+    expect_restored(quiet_from_now, "100", "100", 155000, 1, "504:Timeout ");
+}
+
+static void stops_when_the_store_is_older(void **state)
+{
+    (void)state;
+    begin(one_and_two);
+    server.version = "4";
+    retry.watch.ns = "ns";
+    retry.watch.label_selector = "app in (a,b)";
+    stop_at_event = true;
+    start_retry("5");
+    run(1000);
+    assert_null(stop_why); /* the program stopped it from the call */
+    assert_string_equal(server.ask_target, "/api/v1/namespaces/ns/configmaps?labelSelector=app%20in"
+                                           "%20%28a%2Cb%29&limit=1");
+    end();
+}
+
+/* The program lists anew and goes on from there: from on_stop at once, from a call of its own event not. */
+static void a_stopped_watch_starts_again(void **state)
+{
+    static void (*const serves[])(int conn, unsigned start, long rv) = {one_and_two, forbidden,
+                                                                        gone_as_answer};
+
+    (void)state;
+    begin(one_and_two);
+    server.version = "4";
+    start_at_stop = "1";
+    start_retry("5");
+    run(1000);
+    assert_int_equal(start_result, KM_OK);
+    assert_string_equal(told, "504:Timeout 2 ");
+    end();
+    begin(gone_behind_six);
+    start_at_stop = "9";
+    start_retry("5");
+    run(100);
+    assert_int_equal(start_result, KM_OK);
+    assert_true(km_retry_watch_running(&retry));
+    end();
+    for (size_t i = 0; i < 3; i++) {
+        begin(serves[i]);
+        server.version = i == 0 ? "4" : "5";
+        stop_at_event = true;
+        start_at_event = "1";
+        start_result = KM_OK;
+        start_retry("5");
+        run(5000);
+        assert_int_equal(start_result, KM_ERR_ARG);
+        assert_int_equal(told_count, 1);
+        assert_false(km_retry_watch_running(&retry));
+        end();
+    }
+}
+
+static int answer_code;
+
+static void refuse_once(int conn, unsigned ask)
+{
+    if (ask == 1)
+        refuse(conn, answer_code, "X");
+    else
+        answer_version(conn);
+}
+
+static void cut_once(int conn, unsigned ask)
+{
+    if (ask == 1)
+        (void)km_sim_rst(conn);
+    else
+        answer_version(conn);
+}
+
+static void expect_asked(void (*answer)(int conn, unsigned ask), const char *version, unsigned asks,
+                         const char *expected)
+{
+    begin(one_and_two);
+    server.answer = answer;
+    server.version = version;
+    start_retry("1");
+    run(RIG_MINUTE);
+    assert_string_equal(told, expected);
+    assert_int_equal(server.asks, asks);
+    end();
+}
+
+/* Who may not list watches all the same; a server with trouble is asked again. */
+static void who_cannot_ask_watches(void **state)
+{
+    static const int codes[] = {400, 403, 404, 405, 422, 429, 500, 503};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        answer_code = codes[i];
+        expect_asked(refuse_once, "2", codes[i] < 429 ? 1 : 2, "2 ");
+    }
+    answer_code = 401;
+    expect_asked(refuse_once, "2", 1, "401:X ");
+    expect_asked(cut_once, "2", 2, "2 ");
+}
+
+static void versions_that_say_nothing(void **state)
+{
+    static const char *const versions[] = {"", "0", "01", "x", "1x", "-1", " 1", "1.5"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
+        expect_asked(NULL, versions[i], 1, "2 ");
+    expect_asked(NULL, "1", 1, "2 ");
+    expect_asked(NULL, "99999999999999999999", 1, "2 ");
+}
+
 /* ---- cut anywhere: each event once ---- */
 
 static void serve_history(int conn, unsigned start, long rv)
@@ -729,6 +930,12 @@ int main(void)
         cmocka_unit_test(what_cannot_be_resumed_stops),
         cmocka_unit_test(unreadable_text_is_asked_for_again),
         cmocka_unit_test(silence_ends_a_stream),
+        cmocka_unit_test(a_restored_store_stops),
+        cmocka_unit_test(silent_restored_stores_stop),
+        cmocka_unit_test(stops_when_the_store_is_older),
+        cmocka_unit_test(a_stopped_watch_starts_again),
+        cmocka_unit_test(who_cannot_ask_watches),
+        cmocka_unit_test(versions_that_say_nothing),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(a_watch_tells_every_type),
         cmocka_unit_test(a_watch_asks_for_what_it_is_told),

@@ -97,8 +97,9 @@ static void restored_store(void **state)
     static const uint64_t writes_later[] = {0, 500, 100000};
 
     (void)state;
-    for (size_t i = 0; i < sizeof writes_later / sizeof writes_later[0]; i++) {
+    for (size_t i = 0; i < 2 * (sizeof writes_later / sizeof writes_later[0]); i++) {
         begin_with_pods();
+        api.no_streaming = i % 2 == 1;
         api_save();
         rig_run(RIG_HOUR);
         change_unseen();
@@ -106,7 +107,7 @@ static void restored_store(void **state)
         (void)rig_settle(20000);
         api_restore();
         /* Others write on, so that the resourceVersion passes ours while we do not look. */
-        api_skip(writes_later[i]);
+        api_skip(writes_later[i / 2]);
         api_add_pod("default", "after", API_NODE);
         rig_check_most(rig_settle(240000), 60000);
         rig_check(api_get(API_PODS, "default", "new") == NULL);
@@ -273,6 +274,23 @@ static void without_streaming_lists(void **state)
     rig_check(rig.log_lines == 0);
     (void)rig_settle(15000);
     rig_end();
+}
+
+/* Who is told when to come back does not come before. */
+static void a_refused_list_comes_when_it_was_told(void **state)
+{
+    static const int codes[] = {429, 503};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        begin_with_pods();
+        api.no_streaming = true;
+        api_fail(API_POD_LIST, 1, codes[i], "Refused", 40);
+        km_sim_close_all();
+        change_unseen();
+        rig_check(rig_settle(RIG_MINUTE * 2) >= 40000);
+        rig_end();
+    }
 }
 
 static unsigned pages;
@@ -476,6 +494,7 @@ int main(void)
         cmocka_unit_test(error_events),
         cmocka_unit_test(errors_for_ever),
         cmocka_unit_test(without_streaming_lists),
+        cmocka_unit_test(a_refused_list_comes_when_it_was_told),
         cmocka_unit_test(lists_in_pages),
         cmocka_unit_test(ended_every_second),
         cmocka_unit_test(ended_before_the_bookmark),

@@ -112,23 +112,27 @@ func TestSavedVersion(t *testing.T) {
 	}
 }
 
-// TestSavedTooOld: what was saved can't be had any more, or is none.
+// TestSavedTooOld: what was saved can't be had any more, or not yet again (the
+// store was restored), or is none.
 func TestSavedTooOld(t *testing.T) {
-	for _, asEvent := range []bool{false, true} {
+	for _, saved := range []struct {
+		rv      string
+		asEvent bool
+	}{{"7\n", false}, {"7\n", true}, {"5000\n", false}} {
 		s := newServer(t)
-		s.expiredAsEvent = asEvent
+		s.expiredAsEvent = saved.asEvent
 		s.put("a")
 		s.put("b")
 		s.compact()
 		file := filepath.Join(t.TempDir(), "rv")
-		os.WriteFile(file, []byte("7\n"), 0o600)
+		os.WriteFile(file, []byte(saved.rv), 0o600)
 		tr := startTrace(t, programs["kubemote"], writeKubeconfig(t, s.address), "--resource", resourceName, "--save", file)
 		tr.synced()
 		if got := tr.askContents().Contents; !reflect.DeepEqual(got, s.contents()) {
 			t.Errorf("contents %v, the server has %v", got, s.contents())
 		}
 		tr.stop()
-		if !strings.Contains(tr.errors.String(), "too old") {
+		if !strings.Contains(tr.errors.String(), "can't go on from the saved resourceVersion") {
 			t.Errorf("nothing said: %s", tr.errors.String())
 		}
 	}

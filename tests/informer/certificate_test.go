@@ -62,7 +62,7 @@ func serverCertificate(t *testing.T) tls.Certificate {
 }
 
 // tlsKubeconfig is for a server made by newServerWith(t, true).
-func tlsKubeconfig(t *testing.T, s *server) string {
+func tlsKubeconfig(t *testing.T, address string) string {
 	p, err := certificates()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func tlsKubeconfig(t *testing.T, s *server) string {
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters:\n- name: c\n  cluster: {server: \"https://%s\", "+
 		"certificate-authority-data: %s}\ncontexts:\n- name: c\n  context: {cluster: c, user: u}\nusers:\n- name: u\n  user: {}\n",
-		s.address, base64.StdEncoding.EncodeToString(ca))
+		address, base64.StdEncoding.EncodeToString(ca))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ type peer struct {
 func peers() []peer {
 	kubeconfig := func(more ...string) func(*testing.T, *server) []string {
 		return func(t *testing.T, s *server) []string {
-			return append([]string{"--kubeconfig", tlsKubeconfig(t, s)}, more...)
+			return append([]string{"--kubeconfig", tlsKubeconfig(t, s.address)}, more...)
 		}
 	}
 	return []peer{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -216,6 +217,94 @@ func TestPlane(t *testing.T) {
 		}
 		t.Logf("%s: %d calls", f.name, len(f.calls))
 	}
+}
+
+// everyResource compares contents and index of all that the server has. Nothing
+// changes but leases.
+func everyResource(t *testing.T, p *plane.Plane) {
+	t.Helper()
+	all, err := p.Client().Discovery().ServerPreferredResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := p.AdminKubeconfig(plane.KubeconfigOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, objects := 0, 0
+	for _, group := range all {
+		for _, r := range group.APIResources {
+			if slices.Contains(r.Verbs, "watch") {
+				objects += oneResource(t, kubeconfig, group.GroupVersion+"/"+r.Name)
+				count++
+			}
+		}
+	}
+	t.Logf("%d resources, %d objects", count, objects)
+}
+
+func oneResource(t *testing.T, kubeconfig, resource string) int {
+	t.Helper()
+	arguments := []string{"--resource", resource, "--index", "namespace"}
+	ours := startTrace(t, programs["kubemote"], kubeconfig, arguments...)
+	meta := startTrace(t, programs["kubemote"], kubeconfig, append(arguments, "--metadata")...)
+	theirs := startTrace(t, programs["client-go"], kubeconfig, arguments...)
+	for _, tr := range []*trace{ours, meta, theirs} {
+		tr.synced()
+	}
+	var want contents
+	eventually(t, resource, func() error {
+		want = theirs.askContents()
+		for _, tr := range []*trace{ours, meta} {
+			if got := tr.askContents(); !reflect.DeepEqual(got, want) {
+				return fmt.Errorf("\n kubemote  %v\n client-go %v", got, want)
+			}
+		}
+		return nil
+	})
+	for _, tr := range []*trace{ours, meta, theirs} {
+		tr.stop()
+	}
+	return len(want.Contents)
+}
+
+// TestPlaneWithoutStreamingLists: a real server that has only lists.
+func TestPlaneWithoutStreamingLists(t *testing.T) {
+	p := plane.StartT(t, plane.Options{NoControllerManager: true, APIServerArgs: []string{"--feature-gates=WatchList=false"}})
+	client, err := dynamic.NewForConfig(p.AdminConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepareCluster(t, client)
+	all := []*follower{
+		follow(t, p, "kubemote", follower{gvr: configMaps}),
+		follow(t, p, "kubemote", follower{gvr: configMaps}, "--metadata"),
+		follow(t, p, "client-go", follower{gvr: configMaps}),
+	}
+	c := &churner{client: client, gvr: configMaps, kind: "ConfigMap", rng: rand.New(rand.NewSource(1))}
+	for _, f := range all {
+		f.synced()
+	}
+	for range 3 {
+		for range 50 {
+			c.step(stdcontext.Background())
+		}
+		for _, f := range all {
+			f.link.CutAll(proxy.RST)
+		}
+	}
+	want := all[2].settle(t, client)
+	for _, f := range all {
+		if got := f.settle(t, client); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\n kubemote  %v\n client-go %v", f.name, got, want)
+		}
+		f.stop()
+		calls, synced := f.perKey()
+		if err := consistent(calls); err != nil || synced != 1 {
+			t.Errorf("%s: %v, synced %d times", f.name, err, synced)
+		}
+	}
+	everyResource(t, p)
 }
 
 func churn(t *testing.T, p *plane.Plane, client dynamic.Interface, all []*follower) {

@@ -5,7 +5,9 @@ package informer
 import (
 	stdcontext "context"
 	"math/rand"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,8 +81,7 @@ func TestRetryWatchPlane(t *testing.T) {
 			nextCut = time.Now().Add(time.Duration(200+rng.Intn(2500)) * time.Millisecond)
 		}
 	}
-	c.client.Resource(configMaps).Namespace("default").Create(stdcontext.Background(),
-		object(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+sentinel+`"}}`), metav1.CreateOptions{})
+	create(t, client, sentinel)
 	ours.sees("default/" + sentinel)
 	eventually(t, "client-go's last event", func() error {
 		if calls := theirs(); len(calls) == 0 || calls[len(calls)-1].Key != "default/"+sentinel {
@@ -93,6 +94,64 @@ func TestRetryWatchPlane(t *testing.T) {
 		t.Errorf("kubemote  %v\nclient-go %v\n%s", ours.calls, want, ours.errors.String())
 	}
 	t.Logf("%d events, %d changes", len(ours.calls), c.done)
+}
+
+// TestPlaneRestored: the store of a real control plane is an older copy. Here
+// client-go hears nothing for ever. The retry watcher says so and stops; an
+// informer that runs and one that comes back with what it saved are right again.
+func TestPlaneRestored(t *testing.T) {
+	ctx := stdcontext.Background()
+	p := plane.StartT(t, plane.Options{NoControllerManager: true})
+	client, err := dynamic.NewForConfig(p.AdminConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepareCluster(t, client)
+	snapshot, err := p.SnapshotEtcd(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := client.Resource(configMaps).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := follow(t, p, "kubemote", follower{gvr: configMaps}, "--retry", list.GetResourceVersion())
+	picture := follow(t, p, "kubemote", follower{gvr: configMaps})
+	file := filepath.Join(t.TempDir(), "rv")
+	first := follow(t, p, "kubemote", follower{gvr: configMaps}, "--save", file)
+	// More than what a server writes while it starts.
+	c := &churner{client: client, gvr: configMaps, kind: "ConfigMap", rng: rand.New(rand.NewSource(1))}
+	for range 1000 {
+		c.step(ctx)
+	}
+	create(t, client, sentinel)
+	for _, f := range []*follower{ours, picture, first} {
+		f.sees("default/" + sentinel)
+	}
+	first.stop()
+	if err := p.RestoreEtcd(ctx, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	ours.untilCall("stopped", func(c call) bool { return c.Event == "stopped" })
+	last := ours.calls[len(ours.calls)-2]
+	if last.Event != "ERROR" || last.RV != "504" || !strings.Contains(ours.errors.String(), "the server's store is older") {
+		t.Errorf("%v\n%s", last, ours.errors.String())
+	}
+	ours.stop()
+	second := follow(t, p, "kubemote", follower{gvr: configMaps}, "--save", file)
+	picture.settle(t, client)
+	second.settle(t, client)
+	second.says("can't go on from the saved resourceVersion")
+	picture.stop()
+	second.stop()
+}
+
+func create(t *testing.T, client dynamic.Interface, name string) {
+	t.Helper()
+	one := object(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`"}}`)
+	if _, err := client.Resource(configMaps).Namespace("default").Create(stdcontext.Background(), one, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestRetryWatchTooOld: it says so and stops.

@@ -5,6 +5,7 @@ package informer
 import (
 	"fmt"
 	"math/rand"
+	"path/filepath"
 	"reflect"
 	"sort"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kubemote.io/tests/cluster/proxy"
 )
 
 const sentinel = "zz-last"
@@ -28,6 +31,17 @@ type script struct {
 	// A new list brings what the watch had brought: only the first and the last
 	// version of a run of updates count.
 	merged bool
+	// kubemote's link goes through a proxy that may forget it.
+	halfOpen bool
+	// kubemote's wall clock leaps. client-go's stays right: a leap must change
+	// no call.
+	leaps bool
+	// With TLS.
+	secure bool
+	// kubemote asks for metadata alone.
+	metadata bool
+	// right behind the start of the program
+	started func(s *server)
 }
 
 func nothing(*server) {}
@@ -149,6 +163,8 @@ func listScripts() []script {
 			s.unseen(endWell, func() { unseenChangesWithoutB(s); s.compact() })
 			s.put("d")
 		}},
+		{name: "metadata alone", metadata: true, run: unseenChanges},
+		{name: "metadata alone, no streaming lists", metadata: true, prepare: noStreams, run: unseenChanges},
 		{name: "list in pages", prepare: func(s *server) { s.noStreams = true; s.pageSize = 2 }, run: func(s *server) {
 			s.unseen(endWell, func() { unseenChanges(s); s.compact() })
 		}},
@@ -315,6 +331,81 @@ func streamScripts() []script {
 	}
 }
 
+// The limit of a stream's silence in scripts with half-open links; 150 s otherwise.
+const silence = "3000"
+
+func halfOpenScripts() []script {
+	noStreams := func(s *server) { s.noStreams = true }
+	twice := func(s *server) {
+		s.put("a")
+		s.lose(nil)
+		s.put("b")
+		s.del("a")
+		s.lose(nil)
+		s.put("a")
+		s.put("c")
+	}
+	unseen := func(s *server) {
+		s.put("d")
+		s.lose(func() { unseenChanges(s) })
+		s.put("b")
+		s.del("a")
+	}
+	return []script{
+		{name: "half-open link", broken: true, halfOpen: true, run: twice},
+		{name: "half-open link, without streaming lists", broken: true, halfOpen: true, prepare: noStreams, run: twice},
+		{name: "half-open link, with changes that nobody saw", broken: true, halfOpen: true, run: unseen},
+		{name: "half-open link, TLS, with changes that nobody saw", broken: true, halfOpen: true, secure: true, run: unseen},
+	}
+}
+
+const (
+	year = 365 * 24 * time.Hour
+	era  = 60 * year // back from now is before 1970
+)
+
+// leapScripts: the open stream is told on, streams that end are opened again,
+// back-off ends in its time, whatever the wall clock says.
+func leapScripts() []script {
+	leaping := func(by ...time.Duration) func(s *server) {
+		return func(s *server) {
+			for _, d := range by {
+				s.put("a")
+				s.leap(d)
+				s.put("a")
+				s.end(endWell)
+				s.del("b")
+				s.put("b")
+			}
+			s.end(cutOff)
+			s.put("c")
+			s.storm(status(503, metav1.StatusReasonServiceUnavailable), 1)
+			s.leap(0)
+			s.put("a")
+		}
+	}
+	return []script{
+		{name: "clock a year ahead", broken: true, leaps: true, run: leaping(year)},
+		{name: "clock a year back", broken: true, leaps: true, run: leaping(-year)},
+		{name: "clock before 1970", broken: true, leaps: true, run: leaping(-era)},
+		{name: "clock to and fro", broken: true, leaps: true, run: leaping(year, -year, -era, era, 0)},
+		{name: "clock a year back, TLS", broken: true, leaps: true, secure: true, run: leaping(-year)},
+		{name: "clock a year ahead, past the certificate's end", broken: true, leaps: true, secure: true, run: func(s *server) {
+			s.put("a")
+			s.leap(year)
+			s.put("a")
+			s.end(endWell)
+			s.put("b")
+			s.unseen(cutOff, func() { s.refuses(); s.leap(0) })
+			s.put("c")
+		}},
+		{name: "started before 1970, then the clock is set", leaps: true, secure: true,
+			prepare: func(s *server) { s.leap(-era) },
+			started: func(s *server) { s.refuses(); s.leap(0) },
+			run:     func(s *server) { s.put("a"); s.end(endWell); s.del("b") }},
+	}
+}
+
 // generated scripts change and break at random; one break of the link each, as
 // the back-off grows with every further one.
 func generated(seed int64) script {
@@ -349,6 +440,8 @@ func allScripts() []script {
 	result = append(result, expiredScripts()...)
 	result = append(result, listScripts()...)
 	result = append(result, streamScripts()...)
+	result = append(result, halfOpenScripts()...)
+	result = append(result, leapScripts()...)
 	for seed := range int64(8) {
 		result = append(result, generated(seed+1))
 	}
@@ -363,9 +456,38 @@ type outcome struct {
 	requests []string
 }
 
+// begin starts a program in front of its server.
+func begin(t *testing.T, program string, sc script, s *server) *trace {
+	t.Helper()
+	arguments := []string{"--resource", resourceName, "--index", "label:z/turn"}
+	address := s.address
+	if sc.metadata && program == "kubemote" {
+		arguments = append(arguments, "--metadata")
+	}
+	if sc.halfOpen && program == "kubemote" {
+		link, err := proxy.New("127.0.0.1:0", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(link.Close)
+		s.link, address = link, link.Addr()
+		arguments = append(arguments, "--silence", silence)
+	}
+	if s.clock != "" {
+		arguments = append(arguments, "--clock", s.clock, "-v", "6")
+	}
+	if sc.secure {
+		return startTrace(t, programs[program], tlsKubeconfig(t, address), arguments...)
+	}
+	return startTrace(t, programs[program], writeKubeconfig(t, address), arguments...)
+}
+
 func play(t *testing.T, program string, sc script) outcome {
 	t.Helper()
-	s := newServer(t)
+	s := newServerWith(t, sc.secure)
+	if sc.leaps && program == "kubemote" {
+		s.clock = filepath.Join(t.TempDir(), "clock")
+	}
 	for _, name := range []string{"a", "b", "c"} {
 		s.store("default", name, 20)
 	}
@@ -373,10 +495,13 @@ func play(t *testing.T, program string, sc script) outcome {
 	if sc.prepare != nil {
 		sc.prepare(s)
 	}
-	tr := startTrace(t, program, writeKubeconfig(t, s.address), "--resource", resourceName, "--index", "label:app")
+	tr := begin(t, program, sc, s)
+	s.client = tr
+	if sc.started != nil {
+		sc.started(s)
+	}
 	s.next()
 	tr.synced()
-	s.client = tr.command.Process
 	sc.run(s)
 	s.put(sentinel)
 	tr.sees("default/" + sentinel)
@@ -436,8 +561,8 @@ func TestScripted(t *testing.T) {
 	for _, sc := range allScripts() {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			ours := play(t, programs["kubemote"], sc)
-			theirs := play(t, programs["client-go"], sc)
+			ours := play(t, "kubemote", sc)
+			theirs := play(t, "client-go", sc)
 			compare(t, sc, ours, theirs)
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -21,6 +23,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kubemote.io/tests/cluster/proxy"
 )
 
 const waitLimit = 90 * time.Second
@@ -150,7 +154,9 @@ type server struct {
 
 	newLinks bool // a connection carries one answer
 
-	client *os.Process
+	client *trace
+	link   *proxy.Proxy // before the server; nil where nobody has to notice a fault of it
+	clock  string       // the file that makes the client's clock wrong; "" = it stays right
 
 	address string
 	secure  bool
@@ -177,7 +183,7 @@ func (s *server) listen(address string) {
 		s.t.Fatal(err)
 	}
 	s.address = listener.Addr().String()
-	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s}}
+	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}}
 	if s.secure {
 		s.http.TLS = &tls.Config{Certificates: []tls.Certificate{serverCertificate(s.t)}}
 		s.http.StartTLS()
@@ -213,7 +219,11 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 		w = widget{namespace: namespace, name: name, born: s.rv}
 	}
 	w.rv, w.padding, w.body = s.rv, padding, s.body
-	w.labels = map[string]string{"app": name[:1], "a/turn": strconv.Itoa(s.rv % 3)}
+	// More labels than anybody keeps, before the one that the index is of.
+	w.labels = map[string]string{"app": name[:1], "z/turn": strconv.Itoa(s.rv % 3)}
+	for i := range 8 {
+		w.labels[fmt.Sprintf("many-%d", i)] = strings.Repeat("x", 63)
+	}
 	s.objects[key] = w
 	return w, kind
 }
@@ -307,13 +317,61 @@ func (s *server) storm(refusal *metav1.Status, times int) {
 // standStill stops the program for a time, as the sleep of a machine does: its
 // clock leaps.
 func (s *server) standStill(pause time.Duration, change func()) {
-	if err := s.client.Signal(syscall.SIGSTOP); err != nil {
+	process := s.client.command.Process
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
 		s.t.Fatal(err)
 	}
 	change()
 	time.Sleep(pause)
-	if err := s.client.Signal(syscall.SIGCONT); err != nil {
+	if err := process.Signal(syscall.SIGCONT); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// lose makes changes behind a link that no byte passes any more and that
+// nobody closed. The client has to find out. client-go never does over HTTP/1.1
+// (its pings are HTTP/2's), so its link stays whole, or is cut in plain sight
+// where there is something to miss.
+func (s *server) lose(change func()) {
+	s.mu.Lock()
+	last := strconv.Itoa(s.history[len(s.history)-1].rv)
+	s.mu.Unlock()
+	s.client.hears(last)
+	switch {
+	case s.link != nil:
+		s.mu.Lock()
+		opened := s.opened
+		s.mu.Unlock()
+		s.link.HalfOpen()
+		if change != nil {
+			change()
+		}
+		s.waitOpened(opened)
+	case change != nil:
+		s.unseen(cutOff, func() { change(); s.compact() })
+	}
+}
+
+// leap makes the client's wall clock wrong by that much.
+func (s *server) leap(by time.Duration) {
+	if s.clock == "" {
+		return
+	}
+	next := s.clock + ".next"
+	err := os.WriteFile(next, fmt.Appendf(nil, "%d\n", int64(by/time.Second)), 0o600)
+	if err == nil {
+		err = os.Rename(next, s.clock)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// refuses waits until the client, whose clock is wrong, says that it finds the
+// server's certificate not valid at this time.
+func (s *server) refuses() {
+	if s.clock != "" {
+		s.client.says("this machine's clock says")
 	}
 }
 
@@ -467,6 +525,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st := s.scriptedAnswer(kind)
 	if r.URL.Path != s.path {
 		st = status(404, metav1.StatusReasonNotFound)
+	}
+	if as := "as=PartialObjectMetadata"; strings.Contains(r.Header.Get("Accept"), as) &&
+		strings.Contains(r.Header.Get("Accept"), as+"List;") != (kind == "list") {
+		st = status(406, metav1.StatusReasonNotAcceptable)
 	}
 	if st != nil {
 		s.mu.Unlock()

@@ -117,7 +117,7 @@ func TestSoak(t *testing.T) {
 	server.newLinks = true
 	metrics := filepath.Join(t.TempDir(), "metrics")
 	s := &soak{t: t, server: server, rng: rand.New(rand.NewSource(1)),
-		trace: startTrace(t, programs["kubemote"], tlsKubeconfig(t, server), "--resource", resourceName, "--quiet", "--metrics", metrics)}
+		trace: startTrace(t, programs["kubemote"], tlsKubeconfig(t, server.address), "--resource", resourceName, "--quiet", "--metrics", metrics)}
 	server.next()
 	warm := max(rounds/warmShare, 2)
 	for number := range warm {

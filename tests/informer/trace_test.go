@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -62,11 +64,29 @@ type contents struct {
 	Index    map[string][]string `json:"index"`
 }
 
+// text is written and read at the same time.
+type text struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+}
+
+func (s *text) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data.Write(data)
+}
+
+func (s *text) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data.String()
+}
+
 // trace is a running program and what it said so far.
 type trace struct {
 	t       *testing.T
 	command *exec.Cmd
-	errors  bytes.Buffer
+	errors  text
 	done    chan struct{}
 
 	mu       sync.Mutex
@@ -145,27 +165,30 @@ func (tr *trace) until(what string, reached func() bool) {
 
 func (tr *trace) synced() {
 	tr.t.Helper()
-	tr.until("synced", func() bool {
-		for _, c := range tr.calls {
-			if c.Event == "synced" {
-				return true
-			}
-		}
-		return false
-	})
+	tr.untilCall("synced", func(c call) bool { return c.Event == "synced" })
+}
+
+// says waits for words in the log.
+func (tr *trace) says(words string) {
+	tr.t.Helper()
+	tr.until(words, func() bool { return strings.Contains(tr.errors.String(), words) })
+}
+
+func (tr *trace) untilCall(what string, is func(c call) bool) {
+	tr.t.Helper()
+	tr.until(what, func() bool { return slices.ContainsFunc(tr.calls, is) })
 }
 
 // sees waits for a call about a key.
 func (tr *trace) sees(key string) {
 	tr.t.Helper()
-	tr.until("a call about "+key, func() bool {
-		for _, c := range tr.calls {
-			if c.Key == key {
-				return true
-			}
-		}
-		return false
-	})
+	tr.untilCall("a call about "+key, func(c call) bool { return c.Key == key })
+}
+
+// hears waits for a call about the event of that version.
+func (tr *trace) hears(rv string) {
+	tr.t.Helper()
+	tr.untilCall("version "+rv, func(c call) bool { return c.RV == rv })
 }
 
 func (tr *trace) askContents() contents {

@@ -4,12 +4,14 @@
  *
  *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
  *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--metrics FILE]
- *                  [--retry VERSION] [-v N]
+ *                  [--retry VERSION] [--silence MS] [--clock FILE] [-v N]
  *
  * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
  * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list, --metrics rewrites a file of
  * metrics with each print of the contents, before it. --retry runs a retry watcher from behind that resourceVersion
- * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up.
+ * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up. --silence is for how long a
+ * stream may be silent. --clock names a file with the seconds by which the wall clock is wrong, read whenever somebody asks for
+ * the time (the program is linked so that it asks here).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -20,18 +22,24 @@
 #include "kubemote/km_json_table.h"
 #include "kubemote/km_log_sink.h"
 #include "kubemote/km_metrics.h"
+#include "kubemote/km_rest.h"
 #include "kubemote/km_saved.h"
 
 #ifndef SLOTS
 #define SLOTS 2000
 #endif
-#define LABELS_SIZE 384
+#define LABEL_SIZE 72 /* a value and its quotes */
 #define TRIM_MS 30000
 #define KEPT_INTERVAL_MS 100
 
-#define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(labels, "/metadata/labels", LABELS_SIZE)
+/* The last one's place is written at start-up: an object has any number of labels, and one counts. */
+#define ITEM_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S) R(label, "", LABEL_SIZE)
 KM_KIND_STRUCT(item, ITEM_FIELDS)
 KM_KIND_TABLE(item, "item", ITEM_FIELDS)
+
+static struct km_field item_fields[sizeof km_fields_item / sizeof km_fields_item[0]];
+static struct km_kind item_kind;
+static char label_path[512];
 
 static km_index_fn label_values;
 
@@ -40,8 +48,8 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
 
 static struct options {
-    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry;
-    int64_t resync_ms;
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry, *clock;
+    int64_t resync_ms, silence_ms;
     int verbosity;
     bool metadata, quiet;
 } options;
@@ -58,17 +66,17 @@ static struct km_saved saved;
 static struct km_rng rng;
 static volatile sig_atomic_t contents_asked;
 
-static void say(int fd, const char *text)
-{
-    (void)km_port_write(fd, text, strlen(text));
-}
+int64_t __real_km_port_wall_us(void);
+int64_t __wrap_km_port_wall_us(void);
 
-static int fail(const struct km_fault *fault)
+int64_t __wrap_km_port_wall_us(void)
 {
-    say(2, "error: ");
-    say(2, fault->text);
-    say(2, "\n");
-    return 1;
+    char seconds[32];
+    int64_t now_us = __real_km_port_wall_us();
+
+    if (options.clock == NULL || km_port_file_read(options.clock, seconds, sizeof seconds) < 0)
+        return now_us;
+    return now_us + strtoll(seconds, NULL, 10) * 1000000;
 }
 
 /* ---- lines ---- */
@@ -247,16 +255,12 @@ static int label_values(void *ctx, struct km_slice key, const void *record,
                         struct km_index_sink *sink)
 {
     const struct km_item *item = record;
-    struct km_label labels[KM_LISTER_LABELS];
-    struct km_slice name = km_slice_of(options.index + strlen("label:"));
-    uint16_t count = km_labels_of_json(km_slice_of(item->labels), labels, KM_LISTER_LABELS);
+    size_t len = strlen(item->label);
 
     (void)ctx;
     (void)key;
-    for (uint16_t i = 0; i < count; i++) {
-        if (km_slice_eq(labels[i].key, name))
-            km_index_value(sink, labels[i].value);
-    }
+    if (len >= 2)
+        km_index_value(sink, (struct km_slice){item->label + 1, len - 2});
     return KM_OK;
 }
 
@@ -274,7 +278,8 @@ static bool take_flag(const char *flag, const char *value)
                  {"--index", &options.index},
                  {"--save", &options.save},
                  {"--metrics", &options.metrics},
-                 {"--retry", &options.retry}};
+                 {"--retry", &options.retry},
+                 {"--clock", &options.clock}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(flag, texts[i].name) != 0)
@@ -284,6 +289,8 @@ static bool take_flag(const char *flag, const char *value)
     }
     if (strcmp(flag, "--resync") == 0)
         options.resync_ms = strtol(value, NULL, 10);
+    else if (strcmp(flag, "--silence") == 0)
+        options.silence_ms = strtol(value, NULL, 10);
     else if (strcmp(flag, "-v") == 0)
         options.verbosity = (int)strtol(value, NULL, 10);
     else
@@ -327,6 +334,24 @@ static bool split_resource(void)
     return resource.plural[0] != '\0' && resource.version[0] != '\0';
 }
 
+static void set_up_kind(void)
+{
+    bool by_a_label = options.index != NULL && the_index() == &by_label;
+    struct km_buf path;
+
+    item_kind = km_kind_item;
+    item_kind.fields = item_fields;
+    memcpy(item_fields, km_fields_item, sizeof item_fields);
+    if (!by_a_label) {
+        item_kind.field_count--;
+        return;
+    }
+    km_buf_init(&path, label_path, sizeof label_path);
+    km_buf_puts(&path, "/metadata/labels");
+    km_pointer_add(&path, options.index + strlen("label:"));
+    item_fields[item_kind.field_count - 1].path = label_path;
+}
+
 static int set_up_informer(struct km_fault *fault)
 {
     struct km_reflector *r = &items.reflector;
@@ -339,12 +364,13 @@ static int set_up_informer(struct km_fault *fault)
     r->ns = options.ns;
     r->label_selector = options.selector;
     r->metadata_only = options.metadata;
-    r->kind = &km_kind_item;
+    r->kind = &item_kind;
     r->lane = &lane;
     r->client = &client;
     r->event_nodes = event_nodes;
     r->list_nodes = list_nodes;
     r->rng = &rng;
+    r->silence_ms = options.silence_ms;
     int err = km_shared_init(&items, seed, fault);
     if (err == KM_OK && options.index != NULL)
         err = km_store_add_index(items.store,
@@ -400,7 +426,8 @@ static int set_up_retry(struct km_fault *fault)
                                               .ns = options.ns,
                                               .label_selector = options.selector,
                                               .metadata_only = options.metadata,
-                                              .kind = &km_kind_item,
+                                              .silence_ms = options.silence_ms,
+                                              .kind = &item_kind,
                                               .record = &retry_item,
                                               .nodes = event_nodes,
                                               .lane = &lane,
@@ -416,6 +443,7 @@ static int set_up(struct km_fault *fault)
     const struct km_kubeconfig_options where = {.path = options.kubeconfig};
     int err = km_kubeconfig_load(&where, &kubeconfig, fault);
 
+    set_up_kind();
     km_log_text_init(2, options.verbosity);
     if (err == KM_OK)
         err = km_port_seal();
@@ -486,14 +514,17 @@ int main(int argc, char **argv)
     struct km_fault fault = {0};
 
     if (!take_flags(argc, argv) || !split_resource()) {
-        say(2, "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
-               "NAMESPACE] "
-               "[-l SELECTOR] [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] "
-               "[--save FILE] [--metrics FILE] [--retry VERSION] [-v N]\n");
+        fprintf(stderr,
+                "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
+                "NAMESPACE] [-l SELECTOR] [--index namespace|label:NAME] [--resync MS] "
+                "[--metadata] [--quiet] [--save FILE] [--metrics FILE] [--retry VERSION] "
+                "[--silence MS] [--clock FILE] [-v N]\n");
         return 2;
     }
-    if (set_up(&fault) != KM_OK)
-        return fail(&fault);
+    if (set_up(&fault) != KM_OK) {
+        fprintf(stderr, "informer-trace: %s\n", fault.text);
+        return 1;
+    }
     take_usr1();
     loop.now_ms = km_port_now_ms();
     start();

@@ -6,26 +6,6 @@ KM_DELTAFIFO_DEFINE(fifo, struct thing, 12, 24, FIFO_KEY_SIZE);
 KM_DELTAFIFO_DEFINE(large, struct thing, 1000, 1000, 16);
 KM_DELTAFIFO_DEFINE(tiny, struct thing, 3, 4, 8);
 
-static struct known_things things;
-static const struct km_known known = {known_next, known_has, &things};
-static char text[1024];
-static struct km_buf out;
-
-static struct km_slice s(const char *chars)
-{
-    return km_slice_of(chars);
-}
-
-static const struct thing *obj(int value)
-{
-    static struct thing made[8];
-    static unsigned turn;
-    struct thing *thing = &made[turn++ % 8];
-
-    *thing = (struct thing){.value = value};
-    return thing;
-}
-
 static void reset(struct km_deltafifo *q, const struct km_known *with, bool emit_replaced)
 {
     q->emit_replaced = emit_replaced;
@@ -38,18 +18,7 @@ static void reset(struct km_deltafifo *q, const struct km_known *with, bool emit
 /* With known objects as upstream's tests have them: Sync for a list's objects. */
 static void start(const char *names, int first_value)
 {
-    static char pool[64];
-    char *at = pool;
-
-    memset(&things, 0, sizeof things);
-    (void)snprintf(pool, sizeof pool, "%s", names);
-    for (int i = 0; *at != '\0'; i++) {
-        things.names[i] = at;
-        things.things[i].value = first_value + i;
-        at += strcspn(at, " ");
-        if (*at == ' ')
-            *at++ = '\0';
-    }
+    name_things(names, first_value);
     reset(&fifo, &known, false);
 }
 
@@ -57,12 +26,6 @@ static void start_without(void)
 {
     reset(&fifo, NULL, false);
 }
-
-struct item {
-    const char *name;
-    int value;
-};
-#define LIST(...) ((const struct item[]){__VA_ARGS__{NULL, 0}})
 
 static int replace(struct km_deltafifo *q, const struct item *items)
 {
@@ -95,19 +58,6 @@ static int pop(struct km_deltafifo *q)
         put_deltas(&out, km_deltafifo_get(q, s(key))); \
         assert_string_equal(text, expected); \
     } while (0)
-
-static int check_order(void *ctx, const struct km_deltas *deltas, bool initial)
-{
-    struct km_deltas rest = *deltas;
-    int *last = ctx;
-    struct km_delta delta;
-
-    (void)initial;
-    assert_int_equal(km_deltas_next(&rest, &delta), KM_OK);
-    last += delta.key.ptr[0] - 'a';
-    assert_int_equal(((const struct thing *)delta.object)->value, ++*last);
-    return KM_OK;
-}
 
 static void TestDeltaFIFO_basic(void **state)
 {
@@ -198,25 +148,6 @@ static void TestDeltaFIFO_addUpdate(void **state)
     assert_int_equal(km_deltafifo_len(&fifo), 1);
     assert_popped(&fifo, "(A:foo=10 U:foo=12 D:foo=15)");
     assert_deltas(&fifo, "foo", "");
-}
-
-static int transform(void *ctx, struct km_slice key, void *object)
-{
-    (void)ctx;
-    if (km_slice_eq_str(key, "bad"))
-        return KM_ERR_SYNTAX;
-    ((struct thing *)object)->transformed++;
-    return KM_OK;
-}
-
-static int check_transformed(void *ctx, const struct km_deltas *deltas, bool initial)
-{
-    struct km_deltas rest = *deltas;
-    struct km_delta delta;
-
-    while (km_deltas_next(&rest, &delta) == KM_OK)
-        assert_int_equal(((const struct thing *)delta.object)->transformed, 1);
-    return write_popped(ctx, deltas, initial);
 }
 
 static void TestDeltaFIFO_transformer(void **state)

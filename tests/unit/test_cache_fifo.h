@@ -97,4 +97,82 @@ static inline bool known_has(void *ctx, struct km_slice key)
     return false;
 }
 
+/* ---- what client-go's cases of both queues work with ---- */
+
+static struct known_things things;
+static const struct km_known known = {known_next, known_has, &things};
+static char text[1024];
+static struct km_buf out;
+
+static inline struct km_slice s(const char *chars)
+{
+    return km_slice_of(chars);
+}
+
+static inline const struct thing *obj(int value)
+{
+    static struct thing made[8];
+    static unsigned turn;
+    struct thing *thing = &made[turn++ % 8];
+
+    *thing = (struct thing){.value = value};
+    return thing;
+}
+
+/* The consumer knows these: names with blanks between, with values from the first one on. */
+static inline void name_things(const char *names, int first_value)
+{
+    static char pool[64];
+    char *at = pool;
+
+    memset(&things, 0, sizeof things);
+    (void)snprintf(pool, sizeof pool, "%s", names);
+    for (int i = 0; *at != '\0'; i++) {
+        things.names[i] = at;
+        things.things[i].value = first_value + i;
+        at += strcspn(at, " ");
+        if (*at == ' ')
+            *at++ = '\0';
+    }
+}
+
+/* "name" and value by turns, up to NULL. */
+struct item {
+    const char *name;
+    int value;
+};
+#define LIST(...) ((const struct item[]){__VA_ARGS__{NULL, 0}})
+
+static inline int check_order(void *ctx, const struct km_deltas *deltas, bool initial)
+{
+    struct km_deltas rest = *deltas;
+    int *last = ctx;
+    struct km_delta delta;
+
+    (void)initial;
+    assert_int_equal(km_deltas_next(&rest, &delta), KM_OK);
+    last += delta.key.ptr[0] - 'a';
+    assert_int_equal(((const struct thing *)delta.object)->value, ++*last);
+    return KM_OK;
+}
+
+static inline int transform(void *ctx, struct km_slice key, void *object)
+{
+    (void)ctx;
+    if (km_slice_eq_str(key, "bad"))
+        return KM_ERR_SYNTAX;
+    ((struct thing *)object)->transformed++;
+    return KM_OK;
+}
+
+static inline int check_transformed(void *ctx, const struct km_deltas *deltas, bool initial)
+{
+    struct km_deltas rest = *deltas;
+    struct km_delta delta;
+
+    while (km_deltas_next(&rest, &delta) == KM_OK)
+        assert_int_equal(((const struct thing *)delta.object)->transformed, 1);
+    return write_popped(ctx, deltas, initial);
+}
+
 #endif

@@ -6,41 +6,10 @@ KM_REALFIFO_DEFINE(fifo, struct thing, 24, FIFO_KEY_SIZE);
 KM_REALFIFO_DEFINE(large, struct thing, 1000, 8);
 KM_REALFIFO_DEFINE(tiny, struct thing, 4, 8);
 
-static struct known_things things;
-static const struct km_known known = {known_next, known_has, &things};
-static char text[1024];
-static struct km_buf out;
-
-static struct km_slice s(const char *chars)
-{
-    return km_slice_of(chars);
-}
-
-static const struct thing *obj(int value)
-{
-    static struct thing made[8];
-    static unsigned turn;
-    struct thing *thing = &made[turn++ % 8];
-
-    *thing = (struct thing){.value = value};
-    return thing;
-}
-
 /* A queue as NewRealFIFO's: known objects, tombstones. */
 static void start(const char *names, int first_value)
 {
-    static char pool[64];
-    char *at = pool;
-
-    memset(&things, 0, sizeof things);
-    (void)snprintf(pool, sizeof pool, "%s", names);
-    for (int i = 0; *at != '\0'; i++) {
-        things.names[i] = at;
-        things.things[i].value = first_value + i;
-        at += strcspn(at, " ");
-        if (*at == ' ')
-            *at++ = '\0';
-    }
+    name_things(names, first_value);
     fifo.atomic = fifo.emit_bookmarks = false;
     fifo.batch_max = 0;
     fifo.fifo.known = &known;
@@ -57,13 +26,6 @@ static void start_atomic(struct km_realfifo *q)
     assert_int_equal(km_realfifo_init(q, 1), KM_OK);
     km_buf_init(&out, text, sizeof text);
 }
-
-/* items: "name" and value by turns, up to NULL. */
-struct item {
-    const char *name;
-    int value;
-};
-#define LIST(...) ((const struct item[]){__VA_ARGS__{NULL, 0}})
 
 static int replace(struct km_realfifo *q, const struct item *items, const char *version)
 {
@@ -96,19 +58,6 @@ static int pop(struct km_realfifo *q)
         assert_int_equal(km_realfifo_len(q), 0); \
         assert_int_equal((q)->fifo.pool.used, 0); \
     } while (0)
-
-static int check_order(void *ctx, const struct km_deltas *deltas, bool initial)
-{
-    struct km_deltas rest = *deltas;
-    int *last = ctx;
-    struct km_delta delta;
-
-    (void)initial;
-    assert_int_equal(km_deltas_next(&rest, &delta), KM_OK);
-    last += delta.key.ptr[0] - 'a';
-    assert_int_equal(((const struct thing *)delta.object)->value, ++*last);
-    return KM_OK;
-}
 
 static void TestRealFIFO_basic(void **state)
 {
@@ -193,25 +142,6 @@ static void TestRealFIFO_addUpdate(void **state)
     assert_int_equal(pop(&fifo), KM_AGAIN);
     km_realfifo_close(&fifo);
     assert_int_equal(pop(&fifo), KM_EOF);
-}
-
-static int transform(void *ctx, struct km_slice key, void *object)
-{
-    (void)ctx;
-    if (km_slice_eq_str(key, "bad"))
-        return KM_ERR_SYNTAX;
-    ((struct thing *)object)->transformed++;
-    return KM_OK;
-}
-
-static int check_transformed(void *ctx, const struct km_deltas *deltas, bool initial)
-{
-    struct km_deltas rest = *deltas;
-    struct km_delta delta;
-
-    while (km_deltas_next(&rest, &delta) == KM_OK)
-        assert_int_equal(((const struct thing *)delta.object)->transformed, 1);
-    return write_popped(ctx, deltas, initial);
 }
 
 static void TestRealFIFO_transformer(void **state)

@@ -316,6 +316,12 @@ static void test_json(void **state)
                         "\"none\":null,\"yes\":true,\"n\":-5}\n");
     KM_ERROR("Failed", "why", KM_I("n", 1));
     assert_string_equal(strstr(last, "\"msg\""), "\"msg\":\"Failed\",\"n\":1,\"err\":\"why\"}\n");
+    wall_us = -1; /* a clock that was never set */
+    KM_ERROR("Failed", "why", KM_I("n", 1));
+    assert_true(strncmp(last, "{\"ts\":-0.001,", 13) == 0);
+    wall_us = -5000100;
+    KM_ERROR("Failed", "why", KM_I("n", 1));
+    assert_true(strncmp(last, "{\"ts\":-5000.1,", 14) == 0);
 }
 
 /* Whatever the lengths, a line ends as it must and has balanced quotes. */

@@ -23,6 +23,8 @@ type conn struct {
 	mu     sync.Mutex
 	server *net.TCPConn
 	done   bool
+
+	halfOpen bool // guarded by the proxy's lock
 }
 
 // piece is data on its way; due is when it may be written. The last piece of
@@ -78,7 +80,7 @@ func (c *conn) dial() bool {
 func (c *conn) waitOpen() (faults, bool) {
 	for {
 		f, changed := c.p.snapshot()
-		if !f.blackHole && !f.silent {
+		if !f.blackHole && !f.silent && !c.isHalfOpen() {
 			return f, true
 		}
 		select {
@@ -87,6 +89,12 @@ func (c *conn) waitOpen() (faults, bool) {
 			return f, false
 		}
 	}
+}
+
+func (c *conn) isHalfOpen() bool {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.halfOpen
 }
 
 // pump moves one direction. Reading and writing are apart, so that a delay

@@ -58,6 +58,19 @@ func (p *Proxy) SetBlackHole(on bool) {
 	p.change(func(f *faults) { f.blackHole = on })
 }
 
+// HalfOpen makes every open connection pass nothing any more, in either
+// direction, until it is cut: a middle box that forgot it. Neither side hears
+// of it, and the kernel still answers keep-alive probes. Connections made from
+// now on are whole. It returns how many there were.
+func (p *Proxy) HalfOpen() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.halfOpen = true
+	}
+	return len(p.conns)
+}
+
 // SetSilent(true) makes the proxy's host vanish from the client's network:
 // packets from clients are dropped unanswered, so nothing is acknowledged, no
 // keep-alive probe is answered and no connection can be made. Linux only.

@@ -203,6 +203,26 @@ func TestBlackHoleHoldsAndLetsGo(t *testing.T) {
 	}
 }
 
+func TestHalfOpenIsForGood(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t, newEcho(t).Addr().String())
+	old := dial(t, p)
+	mustEcho(t, old, "x")
+	if n := p.HalfOpen(); n != 1 {
+		t.Fatalf("%d connections, want 1", n)
+	}
+	mustEcho(t, dial(t, p), "y")
+	old.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	io.WriteString(old, "lost")
+	if _, err := old.Read(make([]byte, 1)); !isTimeout(err) {
+		t.Fatalf("read: %v, want silence", err)
+	}
+	p.CutAll(RST)
+	if err := ending(old); !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("ended with %v, want RST", err)
+	}
+}
+
 func TestCutReachesIntoBlackHole(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, newEcho(t).Addr().String())
