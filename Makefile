@@ -561,7 +561,7 @@ plane: cluster-program ## Tests of the control plane for tests and of its fault 
 
 e2e: examples ## End to end on the real control plane (E2E=pattern for some)
 	@$(TOOLS)/need.sh e2e
-	@for board in linux armv7; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
+	@for board in linux armv7 armv7-agent; do $(MAKE) -s -j2 BOARD=$$board all || exit 1; done; $(MAKE) -s cluster-program
 	@cd tests/e2e && KUBEMOTE_CLUSTER_BIN=$(abspath $(CLUSTER)) $(GO) test -v -count=1 -timeout 20m $(if $(E2E),-run '$(E2E)') ./...
 
 elect: build/linux/elect-trace build/linux/example-controller ## Leader election and the example controller beside client-go's, on a real control plane (ELECT_SHORT=1)

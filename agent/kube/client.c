@@ -357,7 +357,7 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     if (err < 0 && kube_send_again(lane, r))
         return;
     if (err == KM_OK && is_success(r) && !lane->body_begun && lane->text.len > 0)
-        err = take_first(r, (struct km_slice){NULL, 0}, true);
+        err = take_first(r, km_slice_of(""), true);
     if (r->http_status == 0 && err != KM_ERR_CANCELED) {
         kube_debug_answer(client, r, NULL);
         kube_measure(r, KM_MEASURE_ANSWER, client->loop->now_ms - r->started_ms);

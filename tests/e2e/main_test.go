@@ -19,9 +19,10 @@ import (
 
 // The environment that the tests read; every entry has a default.
 const (
-	envAgent = "KUBEMOTE_BIN"      // the agent; build/linux/kubemote
-	envARM   = "KUBEMOTE_ARM_BIN"  // the agent as ARM code; build/armv7/kubemote
-	envLogs  = "KUBEMOTE_E2E_LOGS" // folder that keeps every agent's log; build/e2e
+	envAgent = "KUBEMOTE_BIN"       // the agent; build/linux/kubemote
+	envARM   = "KUBEMOTE_ARM_BIN"   // the agent as ARM code; build/armv7/kubemote
+	envSmall = "KUBEMOTE_SMALL_BIN" // the same without the command line; build/armv7-agent/kubemote
+	envLogs  = "KUBEMOTE_E2E_LOGS"  // folder that keeps every agent's log; build/e2e
 )
 
 var (

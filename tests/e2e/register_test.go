@@ -154,18 +154,27 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
-// Nobody has to do anything for these; they cost the server one connection.
+// Nobody has to do anything for these. The small binary, without the command line, has its own.
 func TestVersionAndHelp(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command(agentBin, "version").Output()
+	small, err := fromEnv(envSmall, "build/armv7-agent/kubemote")
 	check(t, err)
-	if got := strings.TrimSpace(string(out)); got != "kubemote "+version(t) {
-		t.Errorf("version prints %q", got)
-	}
-	out, err = exec.Command(agentBin, "help").Output()
-	check(t, err)
-	if !strings.Contains(string(out), "--kubeconfig") {
-		t.Errorf("help prints %q", out)
+	for _, c := range []struct {
+		command []string
+		part    string
+	}{
+		{[]string{agentBin, "--version"}, "kubemote " + version(t) + "\n"},
+		{[]string{agentBin, "version", "--client"}, "Client Version: v" + version(t) + "\n"},
+		{[]string{agentBin, "run", "--help"}, "--kubeconfig"},
+		{[]string{agentBin, "help"}, "  get "},
+		{[]string{"qemu-arm", small, "version"}, "kubemote " + version(t) + "\n"},
+		{[]string{"qemu-arm", small, "help"}, "--kubeconfig"},
+		{[]string{"qemu-arm", small, "run", "--help"}, "--kubeconfig"},
+	} {
+		out, err := exec.Command(c.command[0], c.command[1:]...).Output()
+		if err != nil || !strings.Contains(string(out), c.part) {
+			t.Errorf("%v: %v, prints %q", c.command, err, out)
+		}
 	}
 }
 

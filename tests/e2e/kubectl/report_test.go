@@ -74,6 +74,11 @@ Known limits, by design: memory does not grow with the cluster.
   commands for single kinds, and the flags of these are not there.
 - A JSON manifest that has a member twice: kubectl sends the last; kubemote sends both, and the server names the field.
 - A list whose continue token expired: kubectl fails; kubemote lists again as a whole when nothing was printed yet.
+- Selectors are sent as they stand, as kubectl does: what is wrong with one, the server says.
+- wait for a place: null counts as missing, for kubectl as a value. delete --cascade=true and =false give no warning that they are old.
+- patch --dry-run=client takes every group below k8s.io for one of the server's own kinds. annotate KEY- --dry-run=client of an object
+  without annotations prints none; kubectl prints an empty map.
+- config view --flatten and --merge=false, get-clusters, get-users and the set commands are not there.
 - Words of --help are kubemote's own.
 `
 
