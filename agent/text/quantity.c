@@ -132,16 +132,27 @@ static void strip(struct km_quantity *q)
         q->exponent = 0;
 }
 
+static uint8_t digit_at(struct km_slice whole, struct km_slice fraction, size_t i)
+{
+    char c = i < whole.len ? whole.ptr[i] : fraction.ptr[i - whole.len];
+
+    return (uint8_t)(c - '0');
+}
+
+/* Zeros at both ends take no room: the canonical form has up to two more of them than what was read. */
 static int set_digits(struct km_quantity *q, struct km_slice whole, struct km_slice fraction)
 {
-    if (whole.len + fraction.len > KM_QUANTITY_DIGITS)
+    size_t from = 0, end = whole.len + fraction.len, all = end;
+
+    while (end > 0 && digit_at(whole, fraction, end - 1) == 0)
+        end--;
+    while (from < end && digit_at(whole, fraction, from) == 0)
+        from++;
+    if (end - from > KM_QUANTITY_DIGITS)
         return KM_ERR_TOO_LONG;
-    for (size_t i = 0; i < whole.len + fraction.len; i++) {
-        char c = i < whole.len ? whole.ptr[i] : fraction.ptr[i - whole.len];
-        q->digits[q->count++] = (uint8_t)(c - '0');
-    }
-    q->exponent = -(int64_t)fraction.len;
-    strip(q);
+    for (size_t i = from; i < end; i++)
+        q->digits[q->count++] = digit_at(whole, fraction, i);
+    q->exponent = end == 0 ? 0 : (int64_t)(all - end) - (int64_t)fraction.len;
     return KM_OK;
 }
 

@@ -31,8 +31,8 @@ struct km_quantity {
 };
 
 /*
- * Parses any text that resource.ParseQuantity accepts. KM_ERR_SYNTAX, or KM_ERR_TOO_LONG beyond KM_QUANTITY_DIGITS. What is
- * below 1n is rounded up, binary quantities are capped at 2^63-1, as there.
+ * Parses any text that resource.ParseQuantity accepts. KM_ERR_SYNTAX, or KM_ERR_TOO_LONG beyond KM_QUANTITY_DIGITS; zeros at
+ * both ends are none of them. What is below 1n is rounded up, binary quantities are capped at 2^63-1, as there.
  */
 int km_quantity_read(struct km_slice text, struct km_quantity *out);
 /* The canonical form. KM_ERR_TOO_LONG when it does not fit; KM_QUANTITY_TEXT_SIZE is enough for a text of that size. */

@@ -86,6 +86,24 @@ static void test_quantity_refused(void **state)
     assert_int_equal(km_quantity_write(&q, small, sizeof small), KM_ERR_TOO_LONG);
 }
 
+/* What is read can be read again as it is written, also when that ends in more zeros. */
+static void test_quantity_of_most_digits(void **state)
+{
+    static struct km_quantity q;
+    char text[KM_QUANTITY_DIGITS + 8], out[KM_QUANTITY_TEXT_SIZE], again[KM_QUANTITY_TEXT_SIZE];
+
+    (void)state;
+    memset(text, '7', KM_QUANTITY_DIGITS);
+    strcpy(text + KM_QUANTITY_DIGITS, "e32999");
+    check_quantity("0000.5e1", "5");
+    assert_int_equal(km_quantity_read(km_slice_of(text), &q), KM_OK);
+    assert_int_equal(km_quantity_write(&q, out, sizeof out), KM_OK);
+    assert_non_null(strstr(out, "700e32997"));
+    assert_int_equal(km_quantity_read(km_slice_of(out), &q), KM_OK);
+    assert_int_equal(km_quantity_write(&q, again, sizeof again), KM_OK);
+    assert_string_equal(out, again);
+}
+
 static void check_scaled(const char *text, uint32_t scale, int err, int64_t want)
 {
     static struct km_quantity q;
@@ -230,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantity),
         cmocka_unit_test(test_quantity_refused),
+        cmocka_unit_test(test_quantity_of_most_digits),
         cmocka_unit_test(test_quantity_values),
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_time),
