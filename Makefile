@@ -465,7 +465,7 @@ valgrind: ## Unit tests under valgrind
 arm: ## Unit tests as the ARM code that ships, under qemu-user
 	@$(TOOLS)/need.sh arm
 	@$(call run_programs,armv7,unit,$(UNIT_TESTS),$(armv7_EMULATOR))
-fuzz: ## Each fuzz target for FUZZ_SECONDS (20), what every byte of a watch passes for 60 at least
+fuzz: ## Each fuzz target for FUZZ_SECONDS (20), what every byte of a watch passes for 60 at least (FUZZ_SEED=0: other inputs each time)
 	@$(TOOLS)/need.sh fuzz
 	@$(MAKE) -s -j2 $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_TARGETS))
 	@$(TOOLS)/run_fuzz.sh $$(($(FUZZ_SECONDS) > 60 ? $(FUZZ_SECONDS) : 60)) $(addprefix build/linux-fuzz/fuzz/,$(FUZZ_STREAM))

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run_fuzz.sh SECONDS PROGRAM...: each libFuzzer program for SECONDS on its seeds (tests/fuzz/seeds/<name without fuzz_>). New
-# inputs stay in build/fuzz-corpus, a crashing input in build/fuzz-crashes, and its path is printed.
+# inputs stay in build/fuzz-corpus, a crashing input in build/fuzz-crashes, and its path is printed. FUZZ_SEED (1) chooses the
+# random numbers, so that one tree meets the same inputs everywhere; 0 takes others each time.
 seconds=$1
 shift
 mkdir -p build/fuzz-crashes
@@ -16,6 +17,7 @@ run_one() {
     test -d "$seeds" || seeds=
     # shellcheck disable=SC2086 # no seeds, no argument
     "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -seed="${FUZZ_SEED:-1}" \
         -artifact_prefix="build/fuzz-crashes/$name-" "$corpus" $seeds >"$log" 2>&1
     local result=$?
     if [ "$result" -ne 0 ]; then
