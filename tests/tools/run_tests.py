@@ -38,6 +38,8 @@ SUMMARY = re.compile(r"^(?:[\w-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skippe
 # cmocka lists its failures again at the end.
 CMOCKA_LIST = re.compile(r"^\[ +(FAILED|SKIPPED) +\] \d+ test")
 TELLING = re.compile(r"\berror:|: Error|\*\*\*|^ERROR:|==\d+==|_test\.go:\d+:|panic:")
+GO_WORDS = re.compile(r"^\s+\w+_test\.go:\d+: ")
+RESULT = re.compile(r"^\s*--- [A-Z]+: ")
 
 
 def count(log, status):
@@ -65,6 +67,17 @@ def count(log, status):
     if status == 0 and not any(numbers.values()):
         numbers["passed"] = 1
     return list(numbers.values())
+
+
+def around(lines, index):
+    """What went wrong stands before the name of the test; a Go test's own words maybe far before, and its programs' between."""
+    near = set(range(max(0, index - 5), index + 1))
+    for at in range(index - 1, max(-1, index - 200), -1):
+        if RESULT.match(lines[at]):
+            break
+        if GO_WORDS.match(lines[at]):
+            near.add(at)
+    return near
 
 
 class Part:
@@ -112,8 +125,7 @@ class Part:
         lines = open(self.log, errors="replace").read().splitlines()
         telling = [index for index, line in enumerate(lines) if FAILED.search(line)] or \
             [index for index, line in enumerate(lines) if TELLING.search(line)]
-        # What went wrong stands before the name of the test.
-        shown = sorted({near for index in telling for near in range(max(0, index - 5), index + 1)})[:most]
+        shown = sorted({near for index in telling for near in around(lines, index)})[:most]
         for line in [lines[index] for index in shown] + ["..."] + lines[-8:]:
             print("    | " + line[:300])
         print(f"    the whole of it: {self.log}", flush=True)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -220,14 +219,14 @@ func (p *Plane) RestartAPIServer(ctx context.Context) error {
 func (p *Plane) PauseAPIServer() {
 	p.steps.Lock()
 	defer p.steps.Unlock()
-	p.apiServer.signal(syscall.SIGSTOP)
+	p.apiServer.freeze()
 }
 
 // ResumeAPIServer ends PauseAPIServer.
 func (p *Plane) ResumeAPIServer() {
 	p.steps.Lock()
 	defer p.steps.Unlock()
-	p.apiServer.signal(syscall.SIGCONT)
+	p.apiServer.thaw()
 }
 
 func (p *Plane) tokenFile() string { return p.file("pki", "tokens.csv") }

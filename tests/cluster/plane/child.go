@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // child is one component's process.
@@ -93,6 +95,20 @@ func (c *child) signal(s syscall.Signal) {
 		syscall.Kill(-c.cmd.Process.Pid, s)
 	}
 }
+
+// freeze stops the process and returns when none of its threads runs any more:
+// the signal alone takes effect when the machine finds the time for it.
+func (c *child) freeze() {
+	c.signal(syscall.SIGSTOP)
+	for c.running() {
+		err := unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return
+		}
+	}
+}
+
+func (c *child) thaw() { c.signal(syscall.SIGCONT) }
 
 // stop asks politely and kills after the grace time; 0 kills at once.
 func (c *child) stop(grace time.Duration) {
