@@ -40,6 +40,14 @@ bool km_slice_eq_nocase(struct km_slice a, const char *text)
     return true;
 }
 
+int km_slice_compare(struct km_slice a, struct km_slice b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common == 0 ? 0 : memcmp(a.ptr, b.ptr, common);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 struct km_slice km_slice_trim_set(struct km_slice a, const char *set)
 {
     size_t count = strlen(set);

@@ -40,9 +40,8 @@ int km_key_split(struct km_slice key, struct km_slice *ns, struct km_slice *name
 static bool key_after(const struct km_cache *cache, uint16_t a, uint16_t b)
 {
     struct km_slice x = km_cache_key(cache, a), y = km_cache_key(cache, b);
-    int order = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
 
-    return order != 0 ? order > 0 : x.len > y.len;
+    return km_slice_compare(x, y) > 0;
 }
 
 static void sift(const struct km_cache *cache, uint16_t *slots, uint32_t at, uint32_t count)

@@ -45,19 +45,12 @@ static struct km_slice word(const char *line, enum word which)
     return km_slice_eq_str(found, "-") ? (struct km_slice){found.ptr, 0} : found;
 }
 
-static int compare_slices(struct km_slice a, struct km_slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static bool in_list(struct km_slice items, struct km_slice item)
 {
     while (items.len > 0) {
         const char *comma = memchr(items.ptr, ',', items.len);
         size_t len = comma == NULL ? items.len : (size_t)(comma - items.ptr);
-        if (compare_slices((struct km_slice){items.ptr, len}, item) == 0)
+        if (km_slice_eq((struct km_slice){items.ptr, len}, item))
             return true;
         len += comma != NULL;
         items.ptr += len;
@@ -95,8 +88,7 @@ static bool wanted(const char *line)
 /* A group's preferred version stands in front of its others. */
 static bool same_words(const char *a, const char *b, enum word one, enum word two)
 {
-    return compare_slices(word(a, one), word(b, one)) == 0 &&
-           compare_slices(word(a, two), word(b, two)) == 0;
+    return km_slice_eq(word(a, one), word(b, one)) && km_slice_eq(word(a, two), word(b, two));
 }
 
 static bool known(const char *line, enum word second)
@@ -136,11 +128,11 @@ static int collect(bool (*fits)(const char *line), enum word second)
 
 static int compare_lines(const char *a, const char *b)
 {
-    enum word first = sort_by == NULL || sort_by[0] == '\0' ? GROUP
-                      : strcmp(sort_by, "kind") == 0        ? KIND
-                                                            : PLURAL;
-    int order = compare_slices(word(a, first), word(b, first));
-    return order != 0 ? order : compare_slices(word(a, PLURAL), word(b, PLURAL));
+    enum word first = cli_given(sort_by) == NULL     ? GROUP
+                      : strcmp(sort_by, "kind") == 0 ? KIND
+                                                     : PLURAL;
+    int order = km_slice_compare(word(a, first), word(b, first));
+    return order != 0 ? order : km_slice_compare(word(a, PLURAL), word(b, PLURAL));
 }
 
 /* "group/version", as strings sort. */

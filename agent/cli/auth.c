@@ -236,7 +236,7 @@ static int find_resource(const char *arg, struct aim *aim)
 
 static void put_optional(const char *key, const char *value)
 {
-    if (value != NULL && value[0] != '\0')
+    if (cli_given(value) != NULL)
         km_json_kv_str(&writer, key, value);
 }
 

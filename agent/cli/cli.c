@@ -45,14 +45,7 @@ static void print_run_help(void)
 
 /* ---- a service file is read by nobody who would notice a slip: run is stricter than pflag ---- */
 
-static const struct flag *run_flag(const char *arg, size_t len)
-{
-    for (const struct flag *f = run_table; f->name != NULL; f++) {
-        if (strlen(f->name) == len && strncmp(f->name, arg, len) == 0)
-            return f;
-    }
-    return NULL;
-}
+static const struct flag *const run_tables[] = {run_table, NULL};
 
 /* The value of argv[at], NULL when it has none; of a flag without "=" the next argument. */
 static const char *run_value(const struct flag *f, int argc, char **argv, int at)
@@ -60,8 +53,8 @@ static const char *run_value(const struct flag *f, int argc, char **argv, int at
     const char *equals = strchr(argv[at], '=');
     if (equals != NULL)
         return equals[1] != '\0' ? equals + 1 : NULL;
-    if (f->kind == FLAG_BOOL)
-        return "true";
+    if (flag_implied(f) != NULL)
+        return flag_implied(f);
     bool there = at + 1 < argc && argv[at + 1][0] != '\0' && strncmp(argv[at + 1], "--", 2) != 0;
     return there ? argv[at + 1] : NULL;
 }
@@ -82,7 +75,7 @@ static int check_run_words(int argc, char **argv, struct km_fault *fault)
         if (strncmp(argv[i], "--", 2) != 0)
             continue;
         size_t len = strcspn(argv[i] + 2, "=");
-        const struct flag *f = run_flag(argv[i] + 2, len);
+        const struct flag *f = flag_find(run_tables, (struct km_slice){argv[i] + 2, len}, 0);
         if (f == NULL)
             return km_fault_set(fault, KM_ERR_CONFIG, "unknown flag: %.80s (see `kubemote help`)",
                                 argv[i]);
@@ -131,17 +124,12 @@ static const struct flag *const early_flags[] = {run_table,
 #endif
                                                  NULL};
 
+/* arg: "-" and something behind it. */
 static const struct flag *early_flag(const char *arg)
 {
-    for (const struct flag *const *table = early_flags; *table != NULL; table++) {
-        for (const struct flag *f = *table; f->name != NULL; f++) {
-            bool is_long = strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, f->name) == 0;
-            bool is_short = arg[1] == f->letter && f->letter != 0 && arg[2] == '\0';
-            if (is_long || is_short)
-                return f;
-        }
-    }
-    return NULL;
+    if (strncmp(arg, "--", 2) == 0)
+        return flag_find(early_flags, km_slice_of(arg + 2), 0);
+    return arg[2] == '\0' ? flag_find(early_flags, (struct km_slice){0}, arg[1]) : NULL;
 }
 
 /* As cobra: what is not known may have a value. */
@@ -149,7 +137,7 @@ static bool takes_next(const char *arg)
 {
     const struct flag *f = early_flag(arg);
     if (f != NULL)
-        return f->kind != FLAG_BOOL && f->kind != FLAG_MAYBE;
+        return flag_implied(f) == NULL;
     bool is_long = strncmp(arg, "--", 2) == 0 && strchr(arg, '=') == NULL;
     bool is_short = arg[1] != '-' && arg[2] == '\0';
     return (is_long || is_short) && !is_help(arg) && strcmp(arg, "--version") != 0;
@@ -180,14 +168,13 @@ bool km_run_is_wanted(int *argc, char **argv)
 
 int km_run_parse(int argc, char **argv, struct km_run_flags *out, struct km_fault *fault)
 {
-    static const struct flag *const tables[] = {run_table, NULL};
     static struct words words;
     words.count = 0;
     run_flags = (struct km_run_flags){.verbosity = -1};
     verbosity_text = NULL;
     int err = check_run_words(argc, argv, fault);
     if (err == KM_OK)
-        err = flags_parse(tables, argc, argv, &words, &run_flags.help, fault);
+        err = flags_parse(run_tables, argc, argv, &words, &run_flags.help, fault);
     if (err == KM_OK)
         err = take_verbosity(fault);
     if (err == KM_OK)

@@ -42,6 +42,10 @@ struct words {
    words; *help is set for -h and --help. */
 int flags_parse(const struct flag *const tables[], int argc, char **argv, struct words *words,
                 bool *help, struct km_fault *fault);
+/* By its name, or by its letter unless that is 0; NULL: there is none. */
+const struct flag *flag_find(const struct flag *const tables[], struct km_slice name, char letter);
+/* What stands for the value of a flag that has none; NULL = it needs one. */
+const char *flag_implied(const struct flag *f);
 /* The flags' lines of --help. */
 void flags_print(const struct flag *table);
 

@@ -132,11 +132,11 @@ static int read_files(void)
     const char *list = getenv("KUBECONFIG"), *home = getenv("HOME");
     char path[PATH_BYTES];
     struct km_buf out;
-    if (cli.kubeconfig != NULL && cli.kubeconfig[0] != '\0') {
+    if (cli_given(cli.kubeconfig) != NULL) {
         int err = read_file(cli.kubeconfig);
         return err == KM_ERR_NOT_FOUND ? KM_OK : err;
     }
-    if (list == NULL || list[0] == '\0') {
+    if (cli_given(list) == NULL) {
         km_buf_init(&out, path, sizeof path);
         km_buf_printf(&out, "%s/.kube/config", home == NULL ? "" : home);
         int err = out.overflow ? KM_ERR_NOT_FOUND : read_file(path);
@@ -393,7 +393,7 @@ static int run_get_contexts(const struct words *words)
     static const char *const headers[] = {"CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"};
     bool name_only = contexts.output != NULL && strcmp(contexts.output, "name") == 0;
     unsigned missing = 0;
-    if (contexts.output != NULL && contexts.output[0] != '\0' && !name_only)
+    if (cli_given(contexts.output) != NULL && !name_only)
         return cli_usage_error(
             "--output %s is not available in kubemote config get-contexts; resetting to default "
             "output format",

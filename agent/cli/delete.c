@@ -137,7 +137,7 @@ static void print_deleted(const struct item *item)
 {
     static const char *const suffixes[] = {"", " (server dry run)", " (dry run)"};
     out_kind(item->what->kind, km_slice_of(item->what->group));
-    if (o.output != NULL && o.output[0] != '\0') {
+    if (cli_given(o.output) != NULL) {
         out_printf("/%s\n", item->name);
         return;
     }
@@ -239,7 +239,7 @@ static int check_flags(void)
         return cli_fail(KM_ERR_CONFIG, NULL);
     if (visit.all && (visit.selector != NULL || visit.field_selector != NULL))
         return cli_usage_error("setting 'all' parameter but found a non empty selector. ");
-    if (o.output != NULL && o.output[0] != '\0' && strcmp(o.output, "name") != 0)
+    if (cli_given(o.output) != NULL && strcmp(o.output, "name") != 0)
         return cli_usage_error("unexpected -o output mode: %s. We only support '-o name'",
                                o.output);
     work.ignore_missing =
@@ -247,7 +247,7 @@ static int check_flags(void)
     work.follow.prepare = prepare;
     work.follow.on_object = is_gone;
     work.follow.until_ms = km_port_now_ms() + (timeout_ms > 0 ? timeout_ms : WEEK_MS);
-    work.warn_scope = cli.ns != NULL && cli.ns[0] != '\0' && !visit.all_namespaces;
+    work.warn_scope = cli_given(cli.ns) != NULL && !visit.all_namespaces;
     return choose_grace();
 }
 

@@ -348,7 +348,7 @@ static int choose_object(void)
     const char *slash = o.for_object == NULL ? NULL : strchr(o.for_object, '/');
     char type[256];
     struct km_buf out;
-    if (o.for_object == NULL || o.for_object[0] == '\0')
+    if (cli_given(o.for_object) == NULL)
         return 0;
     if (slash == NULL)
         return cli_usage_error("--for must be in resource/name form");

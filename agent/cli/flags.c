@@ -11,15 +11,22 @@ struct parser {
     struct flag help;
 };
 
-static const struct flag *find(const struct parser *p, struct km_slice name, char letter)
+const struct flag *flag_find(const struct flag *const tables[], struct km_slice name, char letter)
 {
-    for (const struct flag *const *table = p->tables; *table != NULL; table++) {
+    for (const struct flag *const *table = tables; *table != NULL; table++) {
         for (const struct flag *f = *table; f->name != NULL; f++) {
             if (letter != 0 ? f->letter == letter : km_slice_eq_str(name, f->name))
                 return f;
         }
     }
-    return letter == 'h' || km_slice_eq_str(name, "help") ? &p->help : NULL;
+    return NULL;
+}
+
+static const struct flag *find(const struct parser *p, struct km_slice name, char letter)
+{
+    const struct flag *f = flag_find(p->tables, name, letter);
+    bool help = letter == 'h' || km_slice_eq_str(name, "help");
+    return f == NULL && help ? &p->help : f;
 }
 
 /* What a value that does not fit is told; `parse`: Go's function that would not take it. */
@@ -88,8 +95,7 @@ static int put(const struct flag *f, const char *value, struct km_fault *fault)
     }
 }
 
-/* What stands for the value of a flag that has none; NULL = it needs one. */
-static const char *implied(const struct flag *f)
+const char *flag_implied(const struct flag *f)
 {
     if (f->kind == FLAG_MAYBE)
         return f->without;
@@ -106,8 +112,8 @@ static int take_long(struct parser *p, const char *arg)
                             (int)(name.len < 80 ? name.len : 80), name.ptr);
     if (equals != NULL)
         return put(f, equals + 1, p->fault);
-    if (implied(f) != NULL)
-        return put(f, implied(f), p->fault);
+    if (flag_implied(f) != NULL)
+        return put(f, flag_implied(f), p->fault);
     if (p->at + 1 >= p->argc)
         return km_fault_set(p->fault, KM_ERR_CONFIG, "flag needs an argument: --%s", f->name);
     return put(f, p->argv[++p->at], p->fault);
@@ -122,8 +128,8 @@ static int take_letters(struct parser *p, const char *letters)
                                 *c, c);
         if (c[1] == '=' && c[2] != '\0')
             return put(f, c + 2, p->fault);
-        if (implied(f) != NULL) {
-            int err = put(f, implied(f), p->fault);
+        if (flag_implied(f) != NULL) {
+            int err = put(f, flag_implied(f), p->fault);
             if (err != KM_OK)
                 return err;
             continue;

@@ -5,6 +5,7 @@
 #include "get_priv.h"
 #include "kubemote/km_json_walk.h"
 #include "table.h"
+#include "visit.h"
 
 /* The places in a table; in a watch each event holds one. */
 struct places {
@@ -188,9 +189,8 @@ void get_table_begin(const struct km_api_resource *what, bool with_kind)
     const struct get_options *o = &get_options;
     struct km_buf text;
     km_buf_init(&text, prefix, sizeof prefix);
-    km_buf_printf(&text, "%s%s%s/", what->kind, what->group[0] == '\0' ? "" : ".", what->group);
-    for (char *c = prefix; *c != '\0'; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    put_kind(&text, what->kind, km_slice_of(what->group));
+    km_buf_putc(&text, '/');
     namespaced = namespaced || (o->all_namespaces && what->namespaced);
     const struct table_options options = {
         .wide = o->form == GET_WIDE,

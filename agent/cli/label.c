@@ -198,7 +198,7 @@ static int write_patch(struct km_buf *out)
     km_json_object(&w);
     for (size_t i = 0; i < work.count; i++)
         any = any || changes(&work.pairs[i]);
-    bool version = o.resource_version != NULL && o.resource_version[0] != '\0';
+    bool version = cli_given(o.resource_version) != NULL;
     if (any || version) {
         km_json_key(&w, "metadata");
         km_json_object(&w);

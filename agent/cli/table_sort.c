@@ -22,8 +22,7 @@ static int compare_keys(struct km_slice a, struct km_slice b)
     b = inside(b);
     if (km_quantity_read(a, &x) == KM_OK && km_quantity_read(b, &y) == KM_OK)
         return km_quantity_compare(&x, &y);
-    int way = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return way != 0 ? way : (a.len > b.len) - (a.len < b.len);
+    return km_slice_compare(a, b);
 }
 
 static struct km_slice key(const char *from)

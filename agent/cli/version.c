@@ -118,7 +118,7 @@ static int run(const struct words *words)
     bool yaml = output != NULL && strcmp(output, "yaml") == 0;
     if (words->count > 0 && !client_only)
         return cli_usage_error("extra arguments: [%s]", words->items[0]);
-    if (output != NULL && output[0] != '\0' && !json && !yaml)
+    if (cli_given(output) != NULL && !json && !yaml)
         return cli_usage_error("--output must be 'yaml' or 'json'");
     describe_client();
     if (!client_only)

@@ -95,7 +95,7 @@ static bool choose_namespace(const struct visit *v, const struct input_object *o
         return true;
     }
     *ns = o->ns[0] != '\0' ? o->ns : cli.effective_ns;
-    bool enforced = cli.ns != NULL && cli.ns[0] != '\0' && !v->any_namespace;
+    bool enforced = cli_given(cli.ns) != NULL && !v->any_namespace;
     if (!enforced || strcmp(*ns, cli.ns) == 0)
         return true;
     errors_add_text("the namespace from the provided object \"%s\" does not match the namespace "

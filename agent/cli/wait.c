@@ -212,7 +212,7 @@ static int wait_one(const struct item *item)
 static void print_met(const struct item *item)
 {
     out_kind(item->what->kind, km_slice_of(item->what->group));
-    out_printf("/%s%s\n", item->name, output == NULL || output[0] == '\0' ? " condition met" : "");
+    out_printf("/%s%s\n", item->name, cli_given(output) == NULL ? " condition met" : "");
     out_flush();
 }
 

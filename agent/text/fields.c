@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "kubemote/km_selector.h"
-#include "text_priv.h"
 
 /* The length of the first term: up to a comma without a backslash before it. */
 static size_t term_length(struct km_slice text)
@@ -55,7 +54,7 @@ static void sort_in(struct km_field_selector *s, const struct km_field_term *ter
 {
     uint16_t at = s->term_count++;
 
-    for (; at > 0 && text_compare(whole(&s->terms[at - 1]), whole(term)) > 0; at--)
+    for (; at > 0 && km_slice_compare(whole(&s->terms[at - 1]), whole(term)) > 0; at--)
         s->terms[at] = s->terms[at - 1];
     s->terms[at] = *term;
 }

@@ -3,7 +3,6 @@
 
 #include "kubemote/km_scalar.h"
 #include "kubemote/km_selector.h"
-#include "text_priv.h"
 
 /* The lexer and the grammar of apimachinery's labels.Parse; its tokens are looked at once, so that none are stored. */
 enum token {
@@ -139,9 +138,9 @@ static int add_value(struct parser *p, struct km_label_term *term, struct km_sli
     const char *problem = km_label_value_problem(value);
     if (problem != NULL)
         return invalid(p, "label value", value, problem);
-    while (at > 0 && text_compare(values[at - 1], value) > 0)
+    while (at > 0 && km_slice_compare(values[at - 1], value) > 0)
         at--;
-    if (at > 0 && text_compare(values[at - 1], value) == 0)
+    if (at > 0 && km_slice_compare(values[at - 1], value) == 0)
         return KM_OK;
     if (s->value_count == KM_SELECTOR_VALUES)
         return km_fault_set(p->fault, KM_ERR_TOO_LONG, "more than %d values in a label selector",
@@ -265,7 +264,7 @@ static void sort_in(struct km_label_selector *s, const struct km_label_term *ter
 {
     uint16_t at = s->term_count++;
 
-    for (; at > 0 && text_compare(s->terms[at - 1].key, term->key) > 0; at--)
+    for (; at > 0 && km_slice_compare(s->terms[at - 1].key, term->key) > 0; at--)
         s->terms[at] = s->terms[at - 1];
     s->terms[at] = *term;
 }

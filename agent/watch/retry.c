@@ -226,7 +226,6 @@ static void begin(struct km_retry_watch *w)
     struct km_request *request = &w->watch.request;
     const struct km_options one = {
         .label_selector = of->label_selector, .field_selector = of->field_selector, .limit = 1};
-    const char *ns = of->ns != NULL && of->ns[0] != '\0' ? of->ns : NULL;
 
     w->started_ms = now_of(w);
     w->after_ms = 0;
@@ -238,7 +237,7 @@ static void begin(struct km_retry_watch *w)
                                    .on_done = on_answered,
                                    .ctx = w,
                                    .priority = 1};
-    int err = km_rest_list(request, of->client, of->resource, ns, &one);
+    int err = km_rest_list(request, of->client, of->resource, watch_ns(of->ns), &one);
     if (err == KM_OK) {
         request->timeout_ms = WATCH_HEAD_MS;
         err = km_request_send(request, of->lane);

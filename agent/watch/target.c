@@ -58,8 +58,8 @@ int watch_write_target(struct km_reflector *r)
 {
     struct km_buf target;
     km_buf_init(&target, r->request.target, sizeof r->request.target);
-    const char *ns = r->ns != NULL && r->ns[0] != '\0' ? r->ns : NULL;
-    int err = km_path(&target, r->client->config->base_path, r->resource, ns, NULL, NULL);
+    int err =
+        km_path(&target, r->client->config->base_path, r->resource, watch_ns(r->ns), NULL, NULL);
     if (err != KM_OK)
         return err;
     if (r->field_selector[0] != '\0')

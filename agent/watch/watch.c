@@ -190,8 +190,7 @@ int km_watch_start(struct km_watch *w, const char *rv)
                                      .on_done = on_done,
                                      .ctx = w,
                                      .priority = 1};
-    const char *ns = w->ns != NULL && w->ns[0] != '\0' ? w->ns : NULL;
-    int err = km_rest_watch(&w->request, w->client, w->resource, ns, &options);
+    int err = km_rest_watch(&w->request, w->client, w->resource, watch_ns(w->ns), &options);
     if (err != KM_OK)
         return err;
     w->request.timeout_ms = KM_NEVER;

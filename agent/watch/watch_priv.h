@@ -12,6 +12,12 @@ static inline int64_t watch_silence(int64_t silence_ms)
     return silence_ms > 0 ? silence_ms : 150000;
 }
 
+/* As a path wants it: "" is all namespaces, too. */
+static inline const char *watch_ns(const char *ns)
+{
+    return ns != NULL && ns[0] != '\0' ? ns : NULL;
+}
+
 struct km_reflector;
 /* Path and query of the next request, into r->request. KM_ERR_TOO_LONG, or as km_path. */
 int watch_write_target(struct km_reflector *r);

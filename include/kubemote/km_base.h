@@ -84,6 +84,8 @@ struct km_slice km_slice_of(const char *text); /* of a C string; NULL gives an e
 bool km_slice_eq(struct km_slice a, struct km_slice b);
 bool km_slice_eq_str(struct km_slice a, const char *text);
 bool km_slice_eq_nocase(struct km_slice a, const char *text); /* ASCII letters only */
+/* < 0, 0 or > 0, byte by byte, as Go compares strings. */
+int km_slice_compare(struct km_slice a, struct km_slice b);
 struct km_slice km_slice_trim_set(struct km_slice a,
                                   const char *set); /* without the set's bytes at both ends */
 struct km_slice km_slice_trim(struct km_slice a);   /* without SP and HTAB at both ends */

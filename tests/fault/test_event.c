@@ -122,10 +122,7 @@ static void begin(void)
 
 static void run(int64_t ms)
 {
-    int64_t until_ms = km_port_now_ms() + ms, now_ms;
-
-    while ((now_ms = km_port_now_ms()) < until_ms)
-        km_loop_turn(&loop, until_ms - now_ms);
+    km_loop_pause(&loop, ms);
 }
 
 static void end(void)
