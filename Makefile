@@ -120,8 +120,8 @@ GCC_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 MBEDTLS_FAST := bignum.c bignum_core.c ecp.c ecp_curves.c
 # What sees every byte that comes in keeps -Os where a board asks for smaller code (BOARD_SMALL), the JSON part of it gets -O2 where
 # the board has room; what runs at start or by hand only may jump about more (BOARD_COLD).
-HOT_FILES := scan.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
-JSON_FAST := agent/json/scan.c agent/json/sieve.c
+HOT_FILES := scan.c pass.c sieve.c http_parse.c cache.c aes.c gcm.c chacha20.c poly1305.c sha256.c sha512.c constant_time.c
+JSON_FAST := agent/json/scan.c agent/json/pass.c agent/json/sieve.c
 small_flags = $(if $(filter $($1_FAST),$2),-O2,$(if $(filter $(HOT_FILES) $(MBEDTLS_FAST),$(notdir $2)),,$($1_SMALL))) \
 	$(if $(filter $(COLD_ROOMS:%=agent/%/%) $(LIBYAML_DIR)/%,$2),$($1_COLD))
 

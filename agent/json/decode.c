@@ -278,13 +278,15 @@ static void take_member(struct decoder *d, struct frame *frame)
     const jsmntok_t *key = &tokens[frame->at];
     bool again = comes_again(d, frame);
     bool any = (d->schema->nodes[frame->node].types & JSON_TYPE_BIT(KM_F_MAP)) != 0;
+    struct km_slice name = contents(d, key);
+    bool escaped = memchr(name.ptr, '\\', name.len) != NULL;
     uint16_t child;
 
     frame->at = (uint16_t)key->size;
     if (again)
         return;
     take_element(d, frame, key);
-    child = json_child_of_key(d->schema, frame->node, contents(d, key), any);
+    child = json_child_of_key(d->schema, frame->node, name, escaped, any);
     if (child == 0)
         return;
     fill_node(d, child, key + 1);

@@ -24,6 +24,15 @@ enum json_event {
 enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const char *end,
                               struct km_slice *text);
 void json_scan_skip(struct km_json_scan *scan, uint16_t depth);
+/* As json_scan_skip with the present depth behind a JSON_KEY, and over the members that follow it, too, as long as their names
+   have no bit in `names`, no escape and at most name_max bytes. */
+void json_scan_skip_members(struct km_json_scan *scan, uint32_t names, size_t name_max);
+/* Whether the innermost open container is an object; false at the top. */
+static inline bool json_scan_in_object(const struct km_json_scan *scan)
+{
+    return (scan->nest & 1) != 0;
+}
+
 /* At the end of input: whether a number at the top is open and only lacks a byte behind it. */
 bool json_scan_in_top_number(const struct km_json_scan *scan);
 
@@ -48,6 +57,11 @@ void json_chars_next(struct json_chars *chars);
 /* As KM_F_STRING. Returns false when it was cut or held a NUL. */
 bool json_unescape(struct km_slice contents, char *out, size_t out_size);
 bool json_same_key(struct km_slice a, struct km_slice b);
+/* A member's bit in a set of names: two names with different bits are not the same. */
+static inline uint32_t json_name_bit(unsigned char first, size_t len)
+{
+    return 1u << ((first ^ len * 5) & 31);
+}
 
 /* ---- pointers and schema ---- */
 
@@ -60,9 +74,9 @@ bool json_segment_place(const char *segment, size_t len, uint32_t *place);
 
 #define JSON_TYPE_BIT(type) (1u << (type))
 
-/* The child that takes the member `key`, 0 = none. `any`: members without a child of their own are wanted, too. */
+/* The child that takes the member `key`, 0 = none. `escaped`: there may be escapes in it. `any`: members without a child of their own are wanted, too. */
 uint16_t json_child_of_key(const struct km_schema *schema, uint16_t node, struct km_slice key,
-                           bool any);
+                           bool escaped, bool any);
 uint16_t json_child_of_place(const struct km_schema *schema, uint16_t node, uint32_t place);
 /* The any-child, 0 = none. */
 uint16_t json_child_any(const struct km_schema *schema, uint16_t node);

@@ -3,31 +3,7 @@
 
 #include "json_priv.h"
 #include "plain.h"
-
-enum state {
-    AT_START,         /* many: a value, or nothing more */
-    AT_VALUE,         /* a value must follow */
-    AT_FIRST_ELEMENT, /* a value or ] */
-    AT_FIRST_KEY,     /* a name or } */
-    AT_KEY,           /* a name */
-    AT_COLON,
-    AT_COMMA, /* behind a value in a container */
-    AT_END,   /* behind the only value */
-    IN_STRING,
-    IN_ESCAPE,
-    IN_HEX,     /* `left` digits to come */
-    IN_UTF8,    /* `left` bytes to come, the next from min to max */
-    IN_LITERAL, /* literal number `literal`, `left` bytes taken */
-    IN_MINUS,
-    IN_ZERO,
-    IN_INTEGER,
-    IN_POINT,
-    IN_FRACTION,
-    IN_E,
-    IN_E_SIGN,
-    IN_EXPONENT,
-    FAILED
-};
+#include "scan_priv.h"
 
 static const char *const literals[] = {"true", "false", "null"};
 
@@ -43,16 +19,14 @@ void json_scan_skip(struct km_json_scan *scan, uint16_t depth)
     scan->quiet = true;
     scan->quiet_depth = depth;
     scan->announced = false;
+    scan->name_max = 0;
 }
 
-static bool is_space(unsigned char c)
+void json_scan_skip_members(struct km_json_scan *scan, uint32_t names, size_t name_max)
 {
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-static bool is_digit(unsigned char c)
-{
-    return c >= '0' && c <= '9';
+    json_scan_skip(scan, scan->depth);
+    scan->names = names;
+    scan->name_max = (uint16_t)name_max;
 }
 
 static bool is_hex(unsigned char c)
@@ -63,13 +37,6 @@ static bool is_hex(unsigned char c)
 static const unsigned char *skip_space(const unsigned char *p, const unsigned char *end)
 {
     while (p < end && is_space(*p))
-        p++;
-    return p;
-}
-
-static const unsigned char *skip_digits(const unsigned char *p, const unsigned char *end)
-{
-    while (p < end && is_digit(*p))
         p++;
     return p;
 }
@@ -93,33 +60,13 @@ static bool begin_utf8(struct km_json_scan *scan, unsigned char c)
     return true;
 }
 
-static void set_object(struct km_json_scan *scan, unsigned level, bool object)
-{
-    uint32_t bit = 1u << (level % 32);
-
-    if (object)
-        scan->is_object[level / 32] |= bit;
-    else
-        scan->is_object[level / 32] &= ~bit;
-}
-
-static bool is_object_at(const struct km_json_scan *scan, unsigned level)
-{
-    return (scan->is_object[level / 32] >> (level % 32) & 1u) != 0;
-}
-
 static bool open_container(struct km_json_scan *scan, bool object)
 {
     if (scan->depth >= CONFIG_KM_JSON_DEPTH)
         return false;
-    set_object(scan, scan->depth++, object);
+    scan->nest = json_nest_in(scan->outer, scan->depth++, scan->nest, object);
     scan->state = object ? AT_FIRST_KEY : AT_FIRST_ELEMENT;
     return true;
-}
-
-static bool in_object(const struct km_json_scan *scan)
-{
-    return scan->depth > 0 && is_object_at(scan, scan->depth - 1u);
 }
 
 /* The value's first byte, after white space. */
@@ -154,14 +101,11 @@ static enum json_event begin_value(struct km_json_scan *scan, unsigned char c)
     }
 }
 
-/* Behind a complete value. */
-static enum json_event end_value(struct km_json_scan *scan)
+static enum json_event close_container(struct km_json_scan *scan)
 {
-    scan->state = scan->depth > 0 ? AT_COMMA : scan->many ? AT_START : AT_END;
-    if (scan->quiet && scan->depth != scan->quiet_depth)
-        return JSON_NONE;
-    scan->quiet = false;
-    return JSON_END;
+    scan->depth--;
+    scan->nest = json_nest_out(scan->outer, scan->depth, scan->nest);
+    return end_value(scan);
 }
 
 /* A byte that may stand behind a number. */
@@ -194,196 +138,77 @@ static uint8_t number_next(uint8_t state, unsigned char c)
     }
 }
 
-/* ---- passing over ---- */
+/* ---- what is walked through ---- */
 
-static inline bool is_short_escape(unsigned char c)
+/* Between the opening quote and the closing one, when all of it is plain. Moves *at behind it. */
+static bool plain_string(const unsigned char **at, const unsigned char *end, struct km_slice *text)
 {
-    return c == '"' || c == '\\' || c == '/' || c == 'b' || c == 'f' || c == 'n' || c == 'r' ||
-           c == 't';
-}
+    const unsigned char *from = *at + 1, *to = json_plain_end(from, end);
 
-/* Moves *at, the first of a string's characters, behind its closing quote; false: to what is left to the machine, or to end. */
-static inline bool pass_string(struct json_plain *seen, const unsigned char **at,
-                               const unsigned char *end)
-{
-    const unsigned char *p = *at;
-
-    for (;;) {
-        p = json_plain_end_near(seen, p, end);
-        if (p == end || (*p != '"' && *p != '\\'))
-            break;
-        if (*p == '"') {
-            *at = p + 1;
-            return true;
-        }
-        if (end - p < 2 || !is_short_escape(p[1]))
-            break;
-        p += 2;
-    }
-    *at = p;
-    return false;
-}
-
-/* Behind the literal or whole number at p; p itself when it is neither, or may go on behind end. */
-static inline const unsigned char *scalar_end(const unsigned char *p, const unsigned char *end)
-{
-    const unsigned char *q = p;
-
-    if (end - p < 6)
-        return p;
-    if (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)
-        return p + 4;
-    if (memcmp(p, "false", 5) == 0)
-        return p + 5;
-    if (*q == '-')
-        q++;
-    if (*q == '0')
-        q++;
-    else if (is_digit(*q))
-        q = skip_digits(q, end);
-    else
-        return p;
-    return q < end && (*q == ',' || *q == '}' || *q == ']') ? q : p;
+    if (to == end || *to != '"')
+        return false;
+    *text = (struct km_slice){(const char *)from, (size_t)(to - from)};
+    *at = to + 1;
+    return true;
 }
 
 /*
- * The machine's work while `quiet`, for what nearly all text consists of: no white space, short escapes, whole numbers. It
- * goes on as long as it meets nothing else and leaves the scanner as the machine would; all else is left to the machine,
- * every error among it. What is expected next is the place in this function: a variable for it costs a third of the speed.
+ * The machine's work while not `quiet`, again for what is common: names, the values behind them, strings, objects. JSON_NONE
+ * when it is anything else, or goes on behind end: nothing was taken then.
  */
-__attribute__((noinline)) static enum json_event pass_over(struct km_json_scan *scan,
-                                                           const unsigned char **at,
-                                                           const unsigned char *end)
+static enum json_event next_event(struct km_json_scan *scan, const unsigned char **at,
+                                  const unsigned char *end, struct km_slice *text)
 {
-    const unsigned char *p = *at, *next;
-    unsigned depth = scan->depth, last = scan->quiet_depth == UINT16_MAX ? 0 : scan->quiet_depth;
-    bool object = in_object(scan);
-    struct json_plain seen = {.base = (uintptr_t)p - 64};
-    uint8_t state = scan->state;
+    const unsigned char *p = *at;
 
-    if (state == AT_VALUE)
-        goto value;
-    if (state == AT_COMMA)
-        goto comma;
-    if (state == AT_COLON)
-        goto colon;
-    if (state != AT_KEY || *p != '"')
+    if (end - p < 2)
         return JSON_NONE;
-key:
-    p++;
-    if (!pass_string(&seen, &p, end)) {
-        scan->is_key = true;
-        state = IN_STRING;
-        goto out;
-    }
-colon:
-    state = AT_COLON;
-    if (p == end || *p != ':')
-        goto out;
-    p++;
-value:
-    state = AT_VALUE;
-element:
-    if (p == end)
-        goto out;
-    if (*p == '"') {
-        p++;
-        if (!pass_string(&seen, &p, end)) {
-            scan->is_key = false;
-            state = IN_STRING;
-            goto out;
+    if (scan->state == AT_COMMA && json_scan_in_object(scan)) {
+        *at = p + 1;
+        if (*p == '}')
+            return close_container(scan);
+        if (*p == ',' && p[1] == '"' && plain_string(at, end, text)) {
+            scan->is_key = true;
+            scan->escaped = false;
+            scan->state = AT_COLON;
+            return JSON_KEY;
         }
-    } else if (*p == '{' || *p == '[') {
-        if (depth >= CONFIG_KM_JSON_DEPTH)
-            goto out;
-        object = *p++ == '{';
-        set_object(scan, depth++, object);
-        state = object ? AT_FIRST_KEY : AT_FIRST_ELEMENT;
-        if (p == end)
-            goto out;
-        if (*p == (object ? '}' : ']'))
-            goto close;
-        if (!object)
-            goto element;
-        if (*p == '"')
-            goto key;
-        goto out;
-    } else {
-        next = scalar_end(p, end);
-        if (next == p)
-            goto out;
-        p = next;
+    } else if (scan->state == AT_COLON && *p == ':' && !is_space(p[1])) {
+        *at = p + 1;
+        scan->announced = true;
+        scan->state = AT_VALUE;
+        return JSON_VALUE;
+    } else if (scan->state == AT_VALUE && scan->announced && *p == '"') {
+        if (plain_string(at, end, text)) {
+            scan->is_key = scan->announced = false;
+            return end_value(scan);
+        }
+    } else if (scan->state == AT_VALUE && scan->announced && *p == '{' && p[1] == '"') {
+        *at = p + 1;
+        if (plain_string(at, end, text) && open_container(scan, true)) {
+            scan->is_key = true;
+            scan->announced = scan->escaped = false;
+            scan->state = AT_COLON;
+            return JSON_KEY;
+        }
     }
-behind:
-    if (depth <= last) {
-        scan->depth = (uint16_t)depth;
-        *at = p;
-        return end_value(scan);
-    }
-comma:
-    state = AT_COMMA;
-    if (p == end)
-        goto out;
-    if (*p == ',') {
-        p++;
-        if (!object)
-            goto value;
-        state = AT_KEY;
-        if (p < end && *p == '"')
-            goto key;
-        goto out;
-    }
-    if (*p != (object ? '}' : ']'))
-        goto out;
-close:
-    p++;
-    object = --depth > 0 && is_object_at(scan, depth - 1);
-    goto behind;
-out:
-    scan->depth = (uint16_t)depth;
-    scan->state = state;
     *at = p;
     return JSON_NONE;
 }
 
-/* A further member's name, when the whole of it is there and nothing unusual in it: as the machine would read it. */
-static bool next_key(struct km_json_scan *scan, const char **at, const unsigned char *end,
-                     struct km_slice *text)
+/* All of it, byte by byte but for plain characters, until something happens. */
+__attribute__((noinline)) static enum json_event machine(struct km_json_scan *scan,
+                                                         const unsigned char **at,
+                                                         const unsigned char *end,
+                                                         struct km_slice *text)
 {
-    const unsigned char *start = (const unsigned char *)*at, *p;
-
-    if (scan->state != AT_COMMA || end - start < 3 || start[0] != ',' || start[1] != '"' ||
-        !in_object(scan))
-        return false;
-    p = json_plain_end(start + 2, end);
-    if (p == end || *p != '"')
-        return false;
-    *text = (struct km_slice){*at + 2, (size_t)(p - start) - 2};
-    *at += text->len + 3;
-    scan->offset += text->len + 3;
-    scan->is_key = true;
-    scan->state = AT_COLON;
-    return true;
-}
-
-enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const char *end_,
-                              struct km_slice *text)
-{
-    const unsigned char *start = (const unsigned char *)*at, *end = (const unsigned char *)end_;
-    const unsigned char *p = start, *from = NULL, *to = NULL;
+    const unsigned char *p = *at, *from = NULL, *to = NULL;
     enum json_event event = JSON_NONE;
     uint8_t next;
 
-    if (!scan->quiet && next_key(scan, at, end, text))
-        return JSON_KEY;
     if (!scan->quiet && scan->state >= IN_STRING && scan->state <= IN_UTF8)
         from = p;
     while (p < end && event == JSON_NONE) {
-        if (scan->quiet) {
-            event = pass_over(scan, &p, end);
-            if (p == end || event != JSON_NONE)
-                break;
-        }
         switch (scan->state) {
         case AT_START:
         case AT_VALUE:
@@ -393,8 +218,7 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
                 break;
             if (scan->state == AT_FIRST_ELEMENT && *p == ']') {
                 p++;
-                scan->depth--;
-                event = end_value(scan);
+                event = close_container(scan);
             } else if (!scan->quiet && !scan->announced) {
                 scan->announced = true;
                 event = JSON_VALUE;
@@ -415,13 +239,13 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
             if (*p == '"') {
                 p++;
                 scan->is_key = true;
+                scan->escaped = false;
                 scan->state = IN_STRING;
                 if (!scan->quiet)
                     from = p;
             } else if (scan->state == AT_FIRST_KEY && *p == '}') {
                 p++;
-                scan->depth--;
-                event = end_value(scan);
+                event = close_container(scan);
             } else {
                 event = fail(scan, "a member's name was expected");
             }
@@ -443,11 +267,10 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
                 break;
             if (*p == ',') {
                 p++;
-                scan->state = in_object(scan) ? AT_KEY : AT_VALUE;
-            } else if (*p == (in_object(scan) ? '}' : ']')) {
+                scan->state = json_scan_in_object(scan) ? AT_KEY : AT_VALUE;
+            } else if (*p == (json_scan_in_object(scan) ? '}' : ']')) {
                 p++;
-                scan->depth--;
-                event = end_value(scan);
+                event = close_container(scan);
             } else {
                 event = fail(scan, "a comma or the container's end was expected");
             }
@@ -471,6 +294,7 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
                 }
             } else if (*p == '\\') {
                 p++;
+                scan->escaped = true;
                 scan->state = IN_ESCAPE;
             } else if (*p < 0x20) {
                 event = fail(scan, "control character in a string");
@@ -541,11 +365,31 @@ enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const 
                 p++;
             }
         }
+        if (scan->quiet && event == JSON_NONE && p < end)
+            event = json_scan_pass(scan, &p, end);
     }
     if (to == NULL)
         to = p;
     text->ptr = (const char *)from;
     text->len = from == NULL ? 0 : (size_t)(to - from);
+    *at = p;
+    return event;
+}
+
+enum json_event json_scan_run(struct km_json_scan *scan, const char **at, const char *end_,
+                              struct km_slice *text)
+{
+    const unsigned char *start = (const unsigned char *)*at, *end = (const unsigned char *)end_;
+    const unsigned char *p = start;
+    enum json_event event = JSON_NONE;
+
+    *text = (struct km_slice){NULL, 0};
+    if (!scan->quiet)
+        event = next_event(scan, &p, end, text);
+    else if (p < end)
+        event = json_scan_pass(scan, &p, end);
+    if (event == JSON_NONE && p < end)
+        event = machine(scan, &p, end, text);
     scan->offset += (uint64_t)(p - start);
     *at = (const char *)p;
     return event;

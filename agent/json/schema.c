@@ -25,23 +25,22 @@ uint16_t json_child_any(const struct km_schema *schema, uint16_t node)
 }
 
 uint16_t json_child_of_key(const struct km_schema *schema, uint16_t node, struct km_slice key,
-                           bool any)
+                           bool escaped, bool any)
 {
+    unsigned char first = key.len > 0 ? (unsigned char)key.ptr[0] : 0;
     uint16_t child = schema->nodes[node].first_child;
-    bool by_first = key.len > 0 && key.ptr[0] != '\\';
 
+    if (!escaped && (schema->nodes[node].names & json_name_bit(first, key.len)) == 0)
+        child = 0;
     for (; child != 0; child = schema->nodes[child].next) {
         const struct km_schema_node *at = &schema->nodes[child];
 
-        if (at->segment == NULL)
-            continue;
-        /* Most children are ruled out by their first character. */
-        if (by_first && at->segment[0] != key.ptr[0] && at->segment[0] != '~')
-            continue;
-        if (at->plain && at->segment_len == key.len && memcmp(at->segment, key.ptr, key.len) == 0)
+        if (at->plain && !escaped) {
+            if (at->segment_len == key.len && memcmp(at->segment, key.ptr, key.len) == 0)
+                return child;
+        } else if (at->segment != NULL && json_segment_is(at->segment, at->segment_len, key)) {
             return child;
-        if (json_segment_is(at->segment, at->segment_len, key))
-            return child;
+        }
     }
     return any ? json_child_any(schema, node) : 0;
 }
@@ -109,6 +108,19 @@ static uint16_t find_child(const struct km_schema *schema, uint16_t parent, cons
     return 0;
 }
 
+/* Of the name that a segment stands for: ~0 and ~1 are one character. */
+static uint32_t segment_bit(const char *segment, size_t len)
+{
+    unsigned char first = len == 0 ? 0 : (unsigned char)segment[0];
+    size_t name_len = len;
+
+    if (first == '~')
+        first = segment[1] == '0' ? '~' : '/';
+    for (size_t i = 0; i < len; i++)
+        name_len -= segment[i] == '~';
+    return json_name_bit(first, name_len);
+}
+
 /* The child for a segment, made if it is not there yet; the any-child stands first. */
 static int take_child(struct km_schema *schema, uint16_t parent, const char *segment, size_t len,
                       uint16_t *id)
@@ -133,7 +145,10 @@ static int take_child(struct km_schema *schema, uint16_t parent, const char *seg
         link = &schema->nodes[*link].next;
     schema->nodes[*id].next = *link;
     *link = *id;
-    if (segment != NULL && json_segment_place(segment, len, &place))
+    if (segment == NULL)
+        return KM_OK;
+    schema->nodes[parent].names |= segment_bit(segment, len);
+    if (json_segment_place(segment, len, &place))
         schema->nodes[parent].numbered = true;
     return KM_OK;
 }

@@ -199,19 +199,38 @@ static void skip_value(struct km_sieve *s, uint16_t depth)
     json_scan_skip(&s->scan, depth);
 }
 
-/* A name that nobody wants, whole and not in the window, stays out of it; not where it would not fit, as then it would have
-   to overflow it. */
-static bool pass_key(struct km_sieve *s, struct km_slice key)
+/* Nobody wants the member whose name was read; nor those behind it whose names tell it at a glance. Names that would not fit
+   the window are not among them: they have to overflow it. */
+static void skip_members(struct km_sieve *s, const struct km_sieve_level *level, size_t room)
+{
+    s->mode = SKIPPING;
+    json_scan_skip_members(&s->scan, s->schema->nodes[level->node].names,
+                           room < CONFIG_KM_JSON_KEY_BYTES ? room : CONFIG_KM_JSON_KEY_BYTES);
+}
+
+/* A name that came in one piece stands in the window only when somebody wants the member. False: it goes there as all do. */
+static bool whole_key(struct km_sieve *s, struct km_slice key)
 {
     struct km_sieve_level *level = top_level(s);
+    size_t room = s->window_size - s->window_len;
+    char *to = s->window + s->window_len;
 
-    if (s->in_key || (level->flags & LEVEL_ANY) != 0 || key.len > CONFIG_KM_JSON_KEY_BYTES ||
-        s->window_size - s->window_len < key.len + 2)
+    if (s->in_key || s->overflow || (level->flags & LEVEL_ANY) != 0 ||
+        key.len > CONFIG_KM_JSON_KEY_BYTES || room < key.len + 4)
         return false;
-    if (json_child_of_key(s->schema, level->node, key, false) != 0)
-        return false;
-    s->cut = false;
-    skip_value(s, s->scan.depth);
+    s->node = json_child_of_key(s->schema, level->node, key, s->scan.escaped, false);
+    s->cut = s->mark = false;
+    if (s->node == 0) {
+        skip_members(s, level, room - 4);
+        return true;
+    }
+    if ((level->flags & LEVEL_COMMA) != 0)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, key.ptr, key.len);
+    memcpy(to + key.len, "\":", 2);
+    s->window_len = (uint32_t)(to + key.len + 2 - s->window);
+    level->flags |= LEVEL_COMMA;
     return true;
 }
 
@@ -229,7 +248,7 @@ static void take_key(struct km_sieve *s)
     if (s->cut)
         s->node = any ? json_child_any(s->schema, level->node) : 0;
     else
-        s->node = json_child_of_key(s->schema, level->node, key, any);
+        s->node = json_child_of_key(s->schema, level->node, key, s->scan.escaped, any);
     s->in_key = false;
     if (any && level->index++ >= count_max(s->schema, level->node, KM_F_MAP)) {
         level->flags |= LEVEL_CUT;
@@ -477,7 +496,7 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
 
         before = at;
         event = json_scan_run(&s->scan, &at, end, &text);
-        if (event == JSON_KEY && pass_key(s, text))
+        if (event == JSON_KEY && whole_key(s, text))
             continue;
         if (s->mode == COPYING)
             copy(s, (struct km_slice){before, (size_t)(at - before)});

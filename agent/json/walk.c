@@ -31,8 +31,7 @@ static void tell(struct km_json_walk *w, enum km_walk_event event, struct km_sli
 
 static bool in_array(const struct km_json_walk *w)
 {
-    uint16_t top = (uint16_t)(w->depth - 1);
-    return w->depth > 0 && (w->scan.is_object[top / 32] >> (top % 32) & 1u) == 0;
+    return w->depth > 0 && !json_scan_in_object(&w->scan);
 }
 
 static void leave_segment(struct km_json_walk *w)

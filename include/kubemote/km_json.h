@@ -27,8 +27,10 @@ struct km_json_scan {
     const char *error; /* what was wrong, static text; NULL = nothing so far */
     uint16_t depth, quiet_depth;
     uint8_t state, left, min, max, literal;
-    bool many, is_key, quiet, announced, too_deep;
-    uint32_t is_object[KM_BITMAP_WORDS(CONFIG_KM_JSON_DEPTH)];
+    bool many, is_key, quiet, announced, escaped, too_deep;
+    uint16_t name_max;
+    uint32_t names;
+    uint32_t nest, outer[KM_BITMAP_WORDS(CONFIG_KM_JSON_DEPTH)];
 };
 
 void km_json_scan_init(struct km_json_scan *scan, bool many);
@@ -128,6 +130,7 @@ struct km_schema_node {
     uint8_t types;     /* bit 1 << type for each field that ends here */
     bool numbered : 1; /* has children that name an array's element by its place */
     bool plain : 1;    /* the segment is the name byte for byte */
+    uint32_t names;    /* a bit for each child's name: what has none here is no child */
 };
 
 struct km_schema {
