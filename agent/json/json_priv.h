@@ -57,10 +57,10 @@ void json_chars_next(struct json_chars *chars);
 /* As KM_F_STRING. Returns false when it was cut or held a NUL. */
 bool json_unescape(struct km_slice contents, char *out, size_t out_size);
 bool json_same_key(struct km_slice a, struct km_slice b);
-/* A member's bit in a set of names: two names with different bits are not the same. */
+/* A name's bit in a set of names: two names with different bits are not the same. */
 static inline uint32_t json_name_bit(unsigned char first, size_t len)
 {
-    return 1u << ((first ^ len * 5) & 31);
+    return len == 0 ? 1 : 1u << ((first ^ len * 5) & 31);
 }
 
 /* ---- pointers and schema ---- */

@@ -445,6 +445,54 @@ static int scan_many(const char *text)
     return err != KM_OK ? err : km_json_scan_end(&s);
 }
 
+static size_t after_last_open(size_t len)
+{
+    while (len > 0 && doc[len - 1] != '[' && doc[len - 1] != '{')
+        len--;
+    return len;
+}
+
+/* Down and up again through all levels: each closing bracket has to match, also those of the outermost. */
+static void test_nesting(void **state)
+{
+    char closing[CONFIG_KM_JSON_DEPTH];
+
+    (void)state;
+    km_rng_seed(&rng, 11);
+    for (int i = 0; i < 300; i++) {
+        uint32_t depth = 0, deepest = 1 + below(CONFIG_KM_JSON_DEPTH);
+
+        doc_len = 0;
+        while (doc_len < 1000) {
+            bool down = depth == 0 || (depth < deepest && below(5) > 1), object = below(2) == 0;
+
+            if (depth > 0 && down)
+                add(doc_len == after_last_open(doc_len) ? "" : ",");
+            if (depth > 0 && down && closing[depth - 1] == '}')
+                add("\"a\":");
+            if (down) {
+                add(object ? "{" : "[");
+                closing[depth++] = object ? '}' : ']';
+            } else {
+                doc[doc_len++] = closing[--depth];
+            }
+            if (depth == 0)
+                break;
+        }
+        while (depth > 0)
+            doc[doc_len++] = closing[--depth];
+        doc[doc_len] = '\0';
+        check(doc, doc_len);
+        for (size_t at = 0; at < doc_len; at++) {
+            if ((doc[at] != '}' && doc[at] != ']') || below(8) != 0)
+                continue;
+            doc[at] = doc[at] == '}' ? ']' : '}';
+            check(doc, doc_len);
+            doc[at] = doc[at] == '}' ? ']' : '}';
+        }
+    }
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -484,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_utf8),      cmocka_unit_test(test_long_strings),
         cmocka_unit_test(test_depth),     cmocka_unit_test(test_many),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_nesting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

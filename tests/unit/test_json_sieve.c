@@ -152,6 +152,42 @@ static void test_keys(void **state)
     expect(&boxes, 8192, text, pruned);
 }
 
+#define KM_ODD_FIELDS(S, I, B, R, A, M) \
+    R(slash, "/a~1b", 8) \
+    R(tilde, "/~0c", 8) R(no_name, "/", 8) R(plain, "/name", 8) R(back, "/\\d", 8)
+KM_KIND_STRUCT(odd, KM_ODD_FIELDS)
+extern const struct km_kind km_kind_odd;
+KM_KIND_TABLE(odd, "Odd", KM_ODD_FIELDS)
+
+/* Behind members that nobody wants, of which many look alike, none is missed, however it is written. */
+static void test_unwanted(void **state)
+{
+    static const struct km_schema_part parts[] = {{"", &km_kind_odd}};
+    static struct km_schema_node nodes[NODES];
+    struct km_schema schema;
+    char text[200], name[5] = {0};
+
+    (void)state;
+    assert_int_equal(km_schema_init(&schema, parts, 1, NULL, nodes, NODES), KM_OK);
+    expect(&schema, 8192,
+           "{\"x\":{\"name\":1},\"y\":[{\"name\":1}],\"a/b\":1,\"x\":2,\"~c\":2,\"a~1b\":9,"
+           "\"yyyy\":\"\",\"\":3,\"z\":{},\"nam\\u0065\":4,\"z\":0,\"\\\\d\":5,\"u\" : 1,"
+           "\"name\" :6 , \"\xc3\xa9\":7,\"a\\/b\":8}",
+           "D{\"a/b\":1,\"~c\":2,\"\":3,\"nam\\u0065\":4,\"\\\\d\":5,\"name\":6,"
+           "\"a\\/b\":8}\n");
+    for (char first = '#'; first <= 'z'; first++) {
+        for (size_t len = 1; len < sizeof name; len++) {
+            memset(name, first, len);
+            name[len] = '\0';
+            if (first == '\\')
+                continue;
+            (void)snprintf(text, sizeof text, "{\"k\":[],\"%s\":1,\"%s\":\"n\",\"name\":2}", name,
+                           name);
+            expect(&schema, 8192, text, "D{\"name\":2}\n");
+        }
+    }
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -476,19 +512,13 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pruning),
-        cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_too_many_tokens),
-        cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_pruning),     cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_other_types), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_unwanted),    cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_stream),      cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_cut_off),     cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_too_many_tokens),
+        cmocka_unit_test(test_schema),      cmocka_unit_test(test_find),
     };
 
     if (km_schema_init(&boxes, box_parts, 1, NULL, box_nodes, NODES) != KM_OK ||
