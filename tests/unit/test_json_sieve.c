@@ -154,7 +154,11 @@ static void test_keys(void **state)
 
 #define KM_ODD_FIELDS(S, I, B, R, A, M) \
     R(slash, "/a~1b", 8) \
-    R(tilde, "/~0c", 8) R(no_name, "/", 8) R(plain, "/name", 8) R(back, "/\\d", 8)
+    R(tilde, "/~0c", 8) \
+    R(first_slash, "/~1e", 8) \
+    R(no_name, "/", 8) \
+    R(plain, "/name", 8) \
+    R(back, "/\\d", 8)
 KM_KIND_STRUCT(odd, KM_ODD_FIELDS)
 extern const struct km_kind km_kind_odd;
 KM_KIND_TABLE(odd, "Odd", KM_ODD_FIELDS)
@@ -169,12 +173,13 @@ static void test_unwanted(void **state)
 
     (void)state;
     assert_int_equal(km_schema_init(&schema, parts, 1, NULL, nodes, NODES), KM_OK);
-    expect(&schema, 8192,
-           "{\"x\":{\"name\":1},\"y\":[{\"name\":1}],\"a/b\":1,\"x\":2,\"~c\":2,\"a~1b\":9,"
-           "\"yyyy\":\"\",\"\":3,\"z\":{},\"nam\\u0065\":4,\"z\":0,\"\\\\d\":5,\"u\" : 1,"
-           "\"name\" :6 , \"\xc3\xa9\":7,\"a\\/b\":8}",
-           "D{\"a/b\":1,\"~c\":2,\"\":3,\"nam\\u0065\":4,\"\\\\d\":5,\"name\":6,"
-           "\"a\\/b\":8}\n");
+    expect(
+        &schema, 8192,
+        "{\"x\":{\"name\":1},\"y\":[{\"name\":1}],\"a/b\":1,\"x\":2,\"~c\":2,\"/e\":0,\"a~1b\":9,"
+        "\"yyyy\":\"\",\"\":3,\"z\":{},\"nam\\u0065\":4,\"z\":0,\"\\\\d\":5,\"u\" : 1,"
+        "\"name\" :6 , \"\xc3\xa9\":7,\"a\\/b\":8}",
+        "D{\"a/b\":1,\"~c\":2,\"/e\":0,\"\":3,\"nam\\u0065\":4,\"\\\\d\":5,\"name\":6,"
+        "\"a\\/b\":8}\n");
     for (char first = '#'; first <= 'z'; first++) {
         for (size_t len = 1; len < sizeof name; len++) {
             memset(name, first, len);
@@ -186,6 +191,27 @@ static void test_unwanted(void **state)
             expect(&schema, 8192, text, "D{\"name\":2}\n");
         }
     }
+}
+
+/* A name that has no room in the window overflows it, also behind others that nobody wants, in one piece or in many. */
+static void test_long_names(void **state)
+{
+    const size_t least = CONFIG_KM_JSON_KEY_BYTES + 16;
+    char text[1024], whole[1024];
+    unsigned overflows = 0;
+
+    (void)state;
+    for (int len = 200; len < 320; len++) {
+        (void)snprintf(text, sizeof text,
+                       "{\"metadata\":{\"labels\":{\"%0*d\":\"a\"},\"x\":1,\"%0300d\":2,\"y\":3}}",
+                       len - 180, 0, 0);
+        assert_int_equal(sift(&boxes, false, least, text, sizeof text), KM_OK);
+        memcpy(whole, seen, seen_len + 1);
+        overflows += strncmp(seen, "D!", 2) == 0;
+        assert_int_equal(sift(&boxes, false, least, text, 1), KM_OK);
+        assert_string_equal(seen, whole);
+    }
+    assert_in_range(overflows, 20, 120);
 }
 
 static void test_lists(void **state)
@@ -512,13 +538,21 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pruning),     cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_other_types), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_unwanted),    cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_stream),      cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_cut_off),     cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_too_many_tokens),
-        cmocka_unit_test(test_schema),      cmocka_unit_test(test_find),
+        cmocka_unit_test(test_pruning),
+        cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_unwanted),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_too_many_tokens),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_find),
     };
 
     if (km_schema_init(&boxes, box_parts, 1, NULL, box_nodes, NODES) != KM_OK ||
