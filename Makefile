@@ -520,7 +520,7 @@ GO = $(shell $(TOOLS)/go.sh)
 CLUSTER := build/cluster/kubemote-cluster
 CORPORA ?= ../shared/corpora
 
-.PHONY: conformance client obs trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli bench-informer run run-test test
+.PHONY: conformance client obs trace informer cluster cluster-program plane e2e elect soak bench bench-queue bench-trip bench-cli bench-sieve bench-informer run run-test test
 conformance: ## Judge kubemote-check by the corpora (CORPORA=../shared/corpora); skipped where they are absent
 	@$(MAKE) -s -j2 BOARD=linux all
 	@for judge in json http scalars yaml kubeconfig request klog; do python3 -B tests/check/conformance_$$judge.py build/linux/kubemote-check $(CORPORA) || exit 1; done
@@ -616,6 +616,9 @@ bench-cli: ## Long lists: the command line beside kubectl, time and memory (BENC
 	@$(MAKE) -s -j2 BOARD=linux all && $(MAKE) -s cluster-program && mkdir -p build/bench
 	@cd tests/bench && $(GO) build -buildvcs=false -o $(CURDIR)/build/bench/bench-cli ./cli
 	@build/bench/bench-cli -root . $(if $(BENCH_PLANE),-plane) $(if $(filter-out 0,$(BENCH_QUICK)),-runs 2)
+
+bench-sieve: ## Megabytes a second of the sieve beside yyjson (ROUNDS=40)
+	@tests/bench/sieve/run.sh
 
 bench-informer: ## Figures of the informer alone: events and memory, reads from the cache, the sieve beside yyjson
 	@$(TOOLS)/need.sh go
