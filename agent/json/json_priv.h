@@ -27,6 +27,10 @@ void json_scan_skip(struct km_json_scan *scan, uint16_t depth);
 /* As json_scan_skip with the present depth behind a JSON_KEY, and over the members that follow it, too, as long as their names
    have no bit in `names`, no escape and at most name_max bytes. */
 void json_scan_skip_members(struct km_json_scan *scan, uint32_t names, size_t name_max);
+/* Behind a JSON_KEY, in place of JSON_VALUE and what follows it: takes the value when it is a string of at most `max` bytes, all
+   of it there, of plain characters and without white space before it. */
+bool json_scan_member_string(struct km_json_scan *scan, const char **at, const char *end,
+                             size_t max, struct km_slice *text);
 /* Whether the innermost open container is an object; false at the top. */
 static inline bool json_scan_in_object(const struct km_json_scan *scan)
 {

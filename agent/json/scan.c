@@ -196,6 +196,21 @@ static enum json_event next_event(struct km_json_scan *scan, const unsigned char
     return JSON_NONE;
 }
 
+bool json_scan_member_string(struct km_json_scan *scan, const char **at, const char *end,
+                             size_t max, struct km_slice *text)
+{
+    const unsigned char *start = (const unsigned char *)*at, *p = start + 1;
+
+    if (end - *at < 3 || *start != ':' || *p != '"' ||
+        !plain_string(&p, (const unsigned char *)end, text) || text->len > max)
+        return false;
+    scan->state = AT_COMMA;
+    scan->is_key = false;
+    scan->offset += (uint64_t)(p - start);
+    *at += p - start;
+    return true;
+}
+
 /* All of it, byte by byte but for plain characters, until something happens. */
 __attribute__((noinline)) static enum json_event machine(struct km_json_scan *scan,
                                                          const unsigned char **at,

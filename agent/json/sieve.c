@@ -321,6 +321,27 @@ static uint32_t size_max(const struct km_schema *schema, uint16_t node, enum km_
     return max;
 }
 
+/* A string behind a name that whole_key took, when it came in one piece, is plain and fits: as it would be written else. */
+static void whole_text(struct km_sieve *s, const char **at, const char *end)
+{
+    unsigned types = s->schema->nodes[s->node].types;
+    size_t room = s->window_size - s->reserve - s->window_len, max;
+    char *to = s->window + s->window_len;
+    struct km_slice text;
+
+    if ((types & JSON_TYPE_BIT(KM_F_STRING)) == 0 || (types & JSON_TYPE_BIT(KM_F_RAW)) != 0 ||
+        room < 2)
+        return;
+    max = size_max(s->schema, s->node, KM_F_STRING) - 1;
+    if (!json_scan_member_string(&s->scan, at, end, max < room - 2 ? max : room - 2, &text))
+        return;
+    *to++ = '"';
+    memcpy(to, text.ptr, text.len);
+    to[text.len] = '"';
+    s->window_len += (uint32_t)text.len + 2;
+    s->whole_len = s->window_len;
+}
+
 static void put_comma(struct km_sieve *s, struct km_sieve_level *level)
 {
     if ((level->flags & LEVEL_COMMA) != 0)
@@ -568,8 +589,11 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
 
         before = at;
         event = json_scan_run(&s->scan, &at, end, &text);
-        if (event == JSON_KEY && whole_key(s, text))
+        if (event == JSON_KEY && whole_key(s, text)) {
+            if (s->mode == WALKING)
+                whole_text(s, &at, end);
             continue;
+        }
         if (s->mode == COPYING)
             copy(s, (struct km_slice){before, (size_t)(at - before)});
         else if (text.len > 0)
