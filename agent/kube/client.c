@@ -332,7 +332,7 @@ static int verdict(struct km_lane *lane, struct km_request *r, int err)
     if (says_failure(lane))
         return KM_ERR_STATUS;
     if (lane->is_status && r->schema != NULL)
-        return KM_ERR_SYNTAX;
+        return r->status_will_do ? KM_OK : KM_ERR_SYNTAX;
     if (r->schema == NULL)
         return KM_OK;
     err = km_sieve_end(&lane->sieve);

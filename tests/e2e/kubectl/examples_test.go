@@ -154,7 +154,7 @@ func TestExamplesApplyAndReadACustomResource(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond) // the server takes a moment to serve a new kind
 	}
-	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\ndoor-copy created\n")
+	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\ndoor-copy applied\n")
 	made := live(t, theirs, "default", "", step{args: "get widget door-copy -o jsonpath={.spec.color},{.spec.parts[1].name},{.spec.parts[1].count}"})
 	if made.stdout != "red,hinge,4" {
 		t.Errorf("the copy is %q; %s", made.stdout, made.stderr)
