@@ -440,6 +440,7 @@ static int run(const struct words *words)
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
+    get_files.selector = o.selector;
     if (files)
         return get_from_files(words);
     if (targets_parse(words, &targets, &cli.fault) != KM_OK ||

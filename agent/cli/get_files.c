@@ -7,7 +7,7 @@
 #include "table.h"
 #include "visit.h"
 
-struct visit get_files = {.any_namespace = true};
+struct visit get_files = {.any_namespace = true, .live = true};
 
 static struct {
     struct km_api_resource last;

@@ -103,6 +103,7 @@ void kube_start_next(struct km_lane *lane)
     lane->waiting = r->next;
     r->next = NULL;
     lane->active = r;
+    lane->given_up = false;
     r->http_status = 0;
     r->resent = false;
     r->started_ms = lane->client->loop->now_ms;

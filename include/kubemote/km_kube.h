@@ -173,6 +173,7 @@ struct km_lane {
     struct km_request *waiting, *active;
     size_t object_bytes; /* since the last whole object */
     bool drop;           /* its connection is of credentials before the present ones */
+    bool given_up;       /* by the request's own callback: that says nothing about the server */
     bool body_failed;    /* an error answer's body was no JSON */
     bool body_came;      /* a whole document */
     bool body_begun;     /* what it is was told by its first bytes */
