@@ -29,7 +29,7 @@ static void note(struct km_typed *t, const struct km_request *r, int err)
 static int take(struct km_typed *t, const struct km_request *r, bool item, struct km_slice text,
                 bool overflow)
 {
-    if (overflow)
+    if (overflow && text.len == 0)
         return refuse(t, KM_ERR_TOO_LONG, "an object takes more than CONFIG_KM_JSON_WINDOW_BYTES");
     int err = km_json_decode(r->schema, item, text, (void *[]){t->record, NULL});
     return err == KM_ERR_FULL

@@ -112,7 +112,7 @@ struct km_typed {
  * Each sends one request and blocks until it is answered, or calls on_done then; the answer is in *record. ns is NULL for kinds
  * without namespaces and needed for the others. sub: a subresource ("status", "scale"), or NULL; one that answers with a kind
  * of its own has a km_type of its own: {{"apps", "v1", "deployments"}, "autoscaling/v1", true, &km_kind_scale}. options may be
- * NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit the JSON window or `text`; KM_ERR_FULL: it
+ * NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit the window or `text`; KM_ERR_FULL: it
  * has more parts than CONFIG_KM_JSON_TOKEN_COUNT, or the kind more than `nodes`; KM_ERR_ARG: a name or a namespace is missing,
  * the record holds less than the server (head.truncated) and would overwrite the rest, or a call of the same struct is under
  * way; KM_ERR_REENTRANT: a blocking call from inside a callback; others as km_call. km_typed_problem has words for each.
