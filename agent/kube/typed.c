@@ -131,7 +131,10 @@ static int begin_with_record(struct km_typed *t, struct km_slice *body)
     *body = km_buf_slice(&out);
     if (err == KM_ERR_TOO_LONG)
         return refuse(t, err, "the record as JSON does not fit `text`: raise text_size");
-    return err == KM_OK ? KM_OK : refuse(t, err, "the record can't be written as JSON");
+    return err == KM_OK ? KM_OK
+                        : refuse(t, err,
+                                 err == KM_ERR_ARG ? "a RAW field of the record holds no JSON"
+                                                   : "the record can't be written as JSON");
 }
 
 int km_typed_create(struct km_typed *t, const char *sub, const struct km_options *options)
