@@ -175,7 +175,7 @@ static void fill_options(const struct km_watch *w, const char *rv, struct km_opt
 
     *options = (struct km_options){.label_selector = w->label_selector,
                                    .field_selector = w->field_selector,
-                                   .resource_version = rv[0] != '\0' ? rv : NULL,
+                                   .resource_version = rv,
                                    .timeout_seconds = km_rng_range(w->rng, least_s, 2 * least_s),
                                    .allow_bookmarks = KM_YES};
     if (!w->initial_events)
@@ -188,7 +188,7 @@ int km_watch_start(struct km_watch *w, const char *rv)
 {
     struct km_options options;
 
-    if (w->running || km_request_busy(&w->request))
+    if (w->timer.fn == NULL || w->running || km_request_busy(&w->request))
         return KM_ERR_ARG;
     fill_options(w, rv, &options);
     w->request = (struct km_request){.what = w->name,

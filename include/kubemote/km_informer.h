@@ -110,9 +110,10 @@ struct km_shared {
     static uint32_t id##_untold[KM_BITMAP_WORDS(slots_)] KM_POOL_STORAGE(id##_untold); \
     static struct km_shared id = {.store = &id##_store, .untold = id##_untold}
 
-/* Empties the store and sets the reflector up. Start-up only. Indexes are added to the store after this. */
+/* Empties the store, forgets its handlers and sets the reflector up; not while it runs. Indexes and handlers are added after
+   this. */
 int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fault);
-/* Starts, or starts again after a stop: the contents are kept and put right by a new list. */
+/* Starts, or starts again after a stop: the contents are kept and put right by a new list. Nothing before km_shared_init. */
 void km_shared_start(struct km_shared *s);
 /*
  * For programs that handle events and keep no picture: the resourceVersion is noted in `saved` when all handlers had an event,
@@ -126,7 +127,7 @@ void km_shared_resume(struct km_shared *s, const char *rv); /* "" = as km_shared
 /* No call comes after it returned or, from within a call, after all handlers were told of that change. Contents and handlers
    stay. */
 void km_shared_stop(struct km_shared *s);
-/* Adds a handler, at any time. KM_ERR_ARG: it is one already, of this informer or another. */
+/* Adds a handler, at any time after km_shared_init. KM_ERR_ARG: before it, or it is one already, of this informer or another. */
 int km_shared_add(struct km_shared *s, struct km_handler *h);
 /* KM_OK, also when it is removed already; KM_ERR_ARG: another informer's. */
 int km_shared_remove(struct km_shared *s, struct km_handler *h);
