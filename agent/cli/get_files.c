@@ -69,7 +69,9 @@ int get_from_files(const struct words *words)
     (void)visit_all(&get_files, words);
     if (get_prints_tables())
         work.status |= table_end();
-    else if (many && work.count > 0)
+    if (get_prints_tables() && get_files.count == 0 && !errors_any() && work.status == 0)
+        get_say_none(!get_options.all_namespaces);
+    else if (many && (work.count > 0 || !errors_any()))
         work.status |= get_objects_end();
     return errors_finish(true) | work.status;
 }

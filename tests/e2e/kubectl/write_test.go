@@ -162,6 +162,8 @@ label -f {FILES}/gone.yaml -l here=server more=labels
 annotate -f {FILES}/kept.yaml -l a=other more=notes
 annotate -f {FILES}/kept.yaml -l a=b more=notes
 get -f {FILES}/kept.yaml -l a=other
+get -f {FILES}/kept.yaml -l a=other -o json
+get -f {FILES}/kept.yaml -l a=other -o yaml
 get -f {FILES}/kept.yaml -l here=server -o name
 get -f {FILES}/gone.yaml -l here=server
 wait -f {FILES}/kept.yaml -l a=other --for=delete --timeout=1s
