@@ -435,6 +435,12 @@ static void forget_handlers(struct km_shared *s)
 
 int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fault)
 {
+    if (!km_kind_has_meta(s->reflector.kind))
+        return km_fault_set(fault, KM_ERR_ARG, "the kind of %s does not begin with KM_META_FIELDS",
+                            s->reflector.name);
+    if (s->reflector.kind->record_size != s->store->cache->record_size)
+        return km_fault_set(fault, KM_ERR_ARG, "the store of %s is for records of another kind",
+                            s->reflector.name);
     km_store_init(s->store, hash_seed);
     forget_handlers(s);
     s->running = s->replacing = s->synced = s->stop_wanted = s->full = false;

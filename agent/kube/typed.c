@@ -73,6 +73,8 @@ static int begin(struct km_typed *t)
         return err;
     km_fault_clear(&t->fault);
     memset(&t->request, 0, sizeof t->request);
+    if (!km_kind_has_meta(t->type->kind))
+        return refuse(t, KM_ERR_ARG, "the kind does not begin with KM_META_FIELDS");
     t->parts[0] = (struct km_schema_part){"", t->type->kind};
     t->request.schema = &t->schema;
     t->request.on_text = on_object;
@@ -224,6 +226,8 @@ static int begin_list(struct km_typed *t)
     km_fault_clear(&t->fault);
     memset(&t->request, 0, sizeof t->request);
     memset(&t->pager, 0, sizeof t->pager);
+    if (!km_kind_has_meta(t->type->kind))
+        return refuse(t, KM_ERR_ARG, "the kind does not begin with KM_META_FIELDS");
     t->parts[0] = (struct km_schema_part){"/items", t->type->kind};
     t->parts[1] = (struct km_schema_part){"", &km_kind_list_meta};
     err = km_schema_init(&t->schema, t->parts, 2, "/items", t->nodes, t->node_size);

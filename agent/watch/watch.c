@@ -157,6 +157,9 @@ static void on_timer(void *ctx, int64_t now_ms)
 
 int km_watch_init(struct km_watch *w, struct km_fault *fault)
 {
+    if (!km_kind_has_meta(w->kind))
+        return km_fault_set(fault, KM_ERR_ARG, "the kind of %s does not begin with KM_META_FIELDS",
+                            w->name);
     w->timer.fn = on_timer;
     w->timer.ctx = w;
     w->parts[0] = (struct km_schema_part){"", &km_kind_watch_frame};

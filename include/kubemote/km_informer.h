@@ -111,7 +111,8 @@ struct km_shared {
     static struct km_shared id = {.store = &id##_store, .untold = id##_untold}
 
 /* Empties the store, forgets its handlers and sets the reflector up; not while it runs. Indexes and handlers are added after
-   this. */
+   this. KM_ERR_ARG: the kind does not begin with KM_META_FIELDS, or the store is for records of another kind; KM_ERR_FULL as
+   km_reflector_init. */
 int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fault);
 /* Starts, or starts again after a stop: the contents are kept and put right by a new list. Nothing before km_shared_init. */
 void km_shared_start(struct km_shared *s);

@@ -25,6 +25,9 @@ struct km_object {
     char ns[64], name[254], uid[64], rv[32];
 };
 
+/* Whether records of that kind can be read as struct km_object. */
+bool km_kind_has_meta(const struct km_kind *kind);
+
 /* What a write answers when asked for PartialObjectMetadata. */
 #define KM_META_KIND_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S)
 KM_KIND_STRUCT(meta, KM_META_KIND_FIELDS)

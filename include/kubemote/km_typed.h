@@ -80,7 +80,7 @@ int km_pager_call(struct km_pager *p, struct km_client *client, struct km_lane *
 
 struct km_typed {
     /* Set by the caller; all stays the caller's. */
-    const struct km_type *type;
+    const struct km_type *type; /* its kind begins with KM_META_FIELDS */
     struct km_client *client;
     struct km_lane *lane;
     void *

@@ -184,7 +184,7 @@ struct km_watch {
     struct km_schema_part parts[3];
 };
 
-/* KM_ERR_FULL when the nodes are too few. Start-up only. */
+/* KM_ERR_FULL when the nodes are too few, KM_ERR_ARG for a kind without KM_META_FIELDS. Start-up only. */
 int km_watch_init(struct km_watch *w, struct km_fault *fault);
 /*
  * From behind rv: what changed since. NULL, "" and "0": what is there first, as ADDED in no order, the latest or whatever the server

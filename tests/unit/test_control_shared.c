@@ -899,6 +899,11 @@ static void nothing_works_before_init(void **state)
     assert_int_equal(km_shared_add(&fresh, &h), KM_ERR_ARG);
     km_shared_start(&fresh);
     assert_false(fresh.running);
+    fill_reflector(&fresh);
+    fresh.reflector.kind = &km_kind_status;
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_ERR_ARG);
+    fresh.reflector.kind = &km_kind_meta;
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_ERR_ARG);
 }
 
 /* A program that closed its session begins anew in the same storage. */

@@ -11,6 +11,14 @@ KM_KIND_TABLE(scale, "Scale", SCALE_FIELDS)
 static const struct km_type scale_type = {
     {"apps", "v1", "deployments"}, "autoscaling/v1", true, &km_kind_scale};
 
+#define BARE_FIELDS(S, I, B, R, A, M) \
+    S(ns, "/metadata/namespace", 64) \
+    S(name, "/metadata/name", 254) S(uid, "/metadata/uid", 64) S(token, "/status/token", 32)
+KM_KIND_STRUCT(bare, BARE_FIELDS)
+extern const struct km_kind km_kind_bare;
+KM_KIND_TABLE(bare, "Bare", BARE_FIELDS)
+static const struct km_type bare_type = {{"", "v1", "bares"}, "v1", true, &km_kind_bare};
+
 static struct km_kubeconfig config;
 static struct km_loop loop;
 static struct km_client client = {.config = &config, .loop = &loop};
@@ -107,6 +115,13 @@ static void subresources_are_read_and_written(void **state)
     sends(KM_DELETE, PLACE, KM_TYPE_JSON, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"}");
 }
 
+static int take(void *ctx, void *record)
+{
+    (void)ctx;
+    (void)record;
+    return KM_OK;
+}
+
 static void refused_with_words(int err, int expected, const char *words)
 {
     assert_int_equal(err, expected);
@@ -131,15 +146,14 @@ static void what_cannot_be_sent_is_refused_with_words(void **state)
     typed.node_size = 3;
     refused_with_words(km_typed_get(&typed, "shop", "web", NULL, NULL), KM_ERR_FULL, "node_size");
     typed.node_size = 64;
+    typed.type = &bare_type;
+    refused_with_words(km_typed_get(&typed, "shop", "web", NULL, NULL), KM_ERR_ARG,
+                       "KM_META_FIELDS");
+    refused_with_words(km_typed_list(&typed, "shop", NULL, take, NULL, NULL), KM_ERR_ARG,
+                       "KM_META_FIELDS");
+    typed.type = &scale_type;
     scale.ns[0] = '\0';
     refused_with_words(km_typed_create(&typed, NULL, NULL), KM_ERR_ARG, "namespace");
-}
-
-static int take(void *ctx, void *record)
-{
-    (void)ctx;
-    (void)record;
-    return KM_OK;
 }
 
 /* The tables through which the answer under way goes would be made anew under it. */
