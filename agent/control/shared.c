@@ -445,6 +445,11 @@ int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fau
     forget_handlers(s);
     s->running = s->replacing = s->synced = s->stop_wanted = s->full = false;
     s->heal_at_ms = s->heal_space_ms = 0;
+    km_rng_seed(&s->rng, hash_seed);
+    if (s->reflector.rng == NULL)
+        s->reflector.rng = &s->rng;
+    if (s->reflector.client == NULL)
+        s->reflector.client = s->reflector.lane->client;
     memset(s->untold, 0, sizeof s->untold[0] * KM_BITMAP_WORDS(s->store->cache->slot_count));
     s->timer.fn = on_timer;
     s->timer.ctx = s;

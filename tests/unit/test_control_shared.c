@@ -906,6 +906,21 @@ static void nothing_works_before_init(void **state)
     assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_ERR_ARG);
 }
 
+/* What a program need not say. */
+static void the_rest_is_filled_in(void **state)
+{
+    (void)state;
+    fresh.reflector = (struct km_reflector){.name = "things",
+                                            .resource = &things,
+                                            .kind = &km_kind_thing,
+                                            .lane = &lane,
+                                            .event_nodes = fresh_nodes[0],
+                                            .list_nodes = fresh_nodes[1]};
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_OK);
+    assert_ptr_equal(fresh.reflector.client, &client);
+    assert_ptr_equal(fresh.reflector.rng, &fresh.rng);
+}
+
 /* A program that closed its session begins anew in the same storage. */
 static void init_begins_anew(void **state)
 {
@@ -932,6 +947,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_works_before_init),
+        cmocka_unit_test(the_rest_is_filled_in),
         cmocka_unit_test(init_begins_anew),
         cmocka_unit_test(events_are_told),
         cmocka_unit_test(relist_tells_the_difference),
