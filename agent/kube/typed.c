@@ -31,10 +31,7 @@ static int take(struct km_typed *t, const struct km_request *r, bool item, struc
 {
     if (overflow && text.len == 0)
         return refuse(t, KM_ERR_TOO_LONG, "an object takes more than CONFIG_KM_JSON_WINDOW_BYTES");
-    int err = km_json_decode(r->schema, item, text, (void *[]){t->record, NULL});
-    return err == KM_ERR_FULL
-               ? refuse(t, err, "an object takes more than CONFIG_KM_JSON_TOKEN_COUNT")
-               : err;
+    return km_json_decode(r->schema, item, text, (void *[]){t->record, NULL});
 }
 
 static const char *namespace_of(const struct km_typed *t)

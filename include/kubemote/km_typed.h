@@ -112,10 +112,10 @@ struct km_typed {
  * Each sends one request and blocks until it is answered, or calls on_done then; the answer is in *record. ns is NULL for kinds
  * without namespaces and needed for the others. sub: a subresource ("status", "scale"), or NULL; one that answers with a kind
  * of its own has a km_type of its own: {{"apps", "v1", "deployments"}, "autoscaling/v1", true, &km_kind_scale}. options may be
- * NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit the window or `text`; KM_ERR_FULL: it
- * has more parts than CONFIG_KM_JSON_TOKEN_COUNT, or the kind more than `nodes`; KM_ERR_ARG: a name or a namespace is missing,
- * the record holds less than the server (head.truncated) and would overwrite the rest, or a call of the same struct is under
- * way; KM_ERR_REENTRANT: a blocking call from inside a callback; others as km_call. km_typed_problem has words for each.
+ * NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: nothing of the object fits the window, or the record does not fit
+ * `text`; KM_ERR_FULL: the kind has more fields than `nodes`; KM_ERR_ARG: a name or a namespace is missing, the record holds
+ * less than the server (head.truncated) and would overwrite the rest, or a call of the same struct is under way;
+ * KM_ERR_REENTRANT: a blocking call from inside a callback; others as km_call. km_typed_problem has words for each.
  */
 int km_typed_get(struct km_typed *t, const char *ns, const char *name, const char *sub,
                  const struct km_options *options);
@@ -133,7 +133,8 @@ int km_typed_patch(struct km_typed *t, const char *ns, const char *name, const c
 int km_typed_delete(struct km_typed *t, const char *ns, const char *name,
                     const struct km_delete_options *how);
 /* ns NULL or "" = all. Each object in *record, one after another, in pages (options->limit items each, or 500). A negative result
-   of on_record ends the list with it; it may start calls of another struct km_typed on another lane with on_done. on_restart: what came so far comes again; NULL: a list that gets too old is an error. */
+   of on_record ends the list with it; it may start calls of another struct km_typed on another lane with on_done. on_restart: what
+   came so far comes again; NULL: a list that gets too old is an error. */
 int km_typed_list(struct km_typed *t, const char *ns, const struct km_options *options,
                   int (*on_record)(void *ctx, void *record), void (*on_restart)(void *ctx),
                   void *ctx);
