@@ -30,14 +30,14 @@ static struct km_typed scales = {.type = &scale_type,
                                  .text_size = sizeof text,
                                  .timeout_ms = 10000};
 static char **words; /* namespace, name, replicas */
+static char was[16];
 
 static int set(void *ctx, const struct km_status **status)
 {
     (void)ctx;
     int err = km_typed_get(&scales, words[0], words[1], "scale", NULL);
     if (err == KM_OK) {
-        printf("%s: %s -> %s\n", scale.name, scale.replicas[0] != '\0' ? scale.replicas : "0",
-               words[2]);
+        (void)snprintf(was, sizeof was, "%s", scale.replicas[0] != '\0' ? scale.replicas : "0");
         (void)snprintf(scale.replicas, sizeof scale.replicas, "%s", words[2]);
         err = km_typed_update(&scales, "scale", NULL);
     }
@@ -54,7 +54,9 @@ int main(int argc, char **argv)
     if (km_session_open(&session, NULL, &why) != KM_OK)
         return fprintf(stderr, "error: %s\n", why.text), 1;
     int err = km_retry_on_conflict(&session.client, &km_retry_default, set, NULL);
-    if (err != KM_OK)
+    if (err == KM_OK)
+        printf("%s: %s -> %s\n", scale.name, was, words[2]);
+    else
         fprintf(stderr, "error: %s\n", km_typed_problem(&scales, err));
     (void)km_session_close(&session);
     return err == KM_OK ? 0 : 1;
