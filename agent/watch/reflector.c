@@ -8,7 +8,8 @@
 #define SHORT_STREAM_MS 1000  /* a stream that ends sooner without one event is an error */
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
-#define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
+#define RESYNC_SPACE_MS 10000  /* between the start of a watch and one started over on demand */
+#define AT_ONCE_SPACE_MS 10000 /* between lists without back-off */
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -405,13 +406,29 @@ static void stream_ended(struct km_reflector *r, int err, const struct km_status
     back_off(r, KM_WATCH_STREAM);
 }
 
+/* Without back-off; but a server that calls each list too old to watch from it can't make us run hot. */
+static void list_at_once(struct km_reflector *r)
+{
+    int64_t now_ms = r->client->loop->now_ms;
+    if (now_ms < r->at_once_ms) {
+        trouble(r, "the server can't go on from what it listed just before");
+        back_off(r, KM_WATCH_STREAM);
+        return;
+    }
+    r->at_once_ms = now_ms + AT_ONCE_SPACE_MS;
+    begin(r, KM_WATCH_STREAM);
+}
+
 static void watch_ended(struct km_reflector *r, int err, const struct km_status *status,
                         const char *why)
 {
     bool empty = r->round_events == 0 && r->client->loop->now_ms - r->opened_ms < SHORT_STREAM_MS;
     if (r->restart_now) {
         r->restart_now = false;
-        begin(r, KM_WATCH_STREAM);
+        if (r->rv_unavailable)
+            list_at_once(r);
+        else
+            begin(r, KM_WATCH_STREAM);
         return;
     }
     if (err == KM_OK && !empty) {
@@ -423,7 +440,7 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     if (err == KM_ERR_STATUS && km_status_is_expired(status) && !r->rv_unavailable) {
         r->rv_unavailable = true; /* as when the stream says so in an event */
         forget_resumed(r);
-        begin(r, KM_WATCH_STREAM);
+        list_at_once(r);
         return;
     }
     if (err == KM_ERR_STATUS)

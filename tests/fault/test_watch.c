@@ -240,6 +240,32 @@ static void errors_for_ever(void **state)
 
 /* ---- servers without streaming lists, pages ---- */
 
+/* Lists are well, but no watch can go on from what they say. */
+static void every_list_is_too_old_to_watch(void **state)
+{
+    (void)state;
+    for (int as_answer = 0; as_answer < 2; as_answer++) {
+        unsigned before;
+
+        begin_with_pods();
+        api.no_streaming = true;
+        before = api.requests;
+        api_end_watches();
+        if (as_answer == 1)
+            api_fail(API_POD_WATCH, UINT32_MAX, 410, "Expired", 0);
+        else
+            api.no_watch_goes_on = true;
+        rig_run(10 * RIG_MINUTE);
+        rig_check_most(api.requests - before, 500);
+        rig_check(api.calls[API_POD_LIST] > 10);
+        api_fail(API_POD_WATCH, 0, 0, "", 0);
+        api.no_watch_goes_on = false;
+        change_unseen();
+        (void)rig_settle(40000);
+        rig_end();
+    }
+}
+
 static void without_streaming_lists(void **state)
 {
     (void)state;
@@ -493,6 +519,7 @@ int main(void)
         cmocka_unit_test(silent_plain_watch),
         cmocka_unit_test(error_events),
         cmocka_unit_test(errors_for_ever),
+        cmocka_unit_test(every_list_is_too_old_to_watch),
         cmocka_unit_test(without_streaming_lists),
         cmocka_unit_test(a_refused_list_comes_when_it_was_told),
         cmocka_unit_test(lists_in_pages),
