@@ -8,7 +8,9 @@
 #define SHORT_STREAM_MS 1000  /* a stream that ends sooner without one event is an error */
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
-#define RESYNC_SPACE_MS 10000  /* between the start of a watch and one started over on demand */
+#define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
+#define PLAIN_PAUSE_MS \
+    10000 /* behind a longer pause the store may be another one, restored and further on */
 #define AT_ONCE_SPACE_MS 10000 /* between lists without back-off */
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
@@ -27,6 +29,7 @@ static void back_off(struct km_reflector *r, enum km_watch_state next)
     if (delay_ms < r->retry_after_ms)
         delay_ms = r->retry_after_ms;
     r->retry_after_ms = 0;
+    r->paused_ms = now_ms;
     r->state = KM_WATCH_BACKOFF;
     r->next_state = next;
     KM_V(2, "Watch waits", KM_S("resource", r->name), KM_I("milliseconds", delay_ms));
@@ -121,6 +124,7 @@ static void again(struct km_reflector *r, enum km_watch_state next)
         begin(r, next);
         return;
     }
+    r->paused_ms = r->client->loop->now_ms;
     r->state = KM_WATCH_BACKOFF;
     r->next_state = next;
     set_timer(r, due_ms);
@@ -546,7 +550,8 @@ static void on_timer(void *ctx, int64_t now_ms)
 {
     struct km_reflector *r = ctx;
     if (r->state == KM_WATCH_BACKOFF) {
-        begin(r, r->next_state);
+        bool too_long = now_ms - r->paused_ms > PLAIN_PAUSE_MS;
+        begin(r, r->next_state == KM_WATCH_WATCHING && too_long ? KM_WATCH_STREAM : r->next_state);
         return;
     }
     if (r->resync_wanted) {

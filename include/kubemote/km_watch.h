@@ -92,7 +92,7 @@ struct km_reflector {
     bool resync_wanted; /* start over when the timer comes, not from inside a callback */
     uint32_t round_events; /* events in the present stream */
     uint16_t page;
-    int64_t opened_ms, last_event_ms;
+    int64_t opened_ms, last_event_ms, paused_ms;
     int64_t at_once_ms; /* until then a list after a 410 waits for the back-off */
     struct km_backoff backoff;
     int64_t retry_after_ms; /* what the server asked for: the next back-off is at least so long */

@@ -75,6 +75,15 @@ void accident_deaf_proxy(void)
     rig_run(roll(1000, 3 * RIG_MINUTE));
 }
 
+/* A store is not replaced within seconds. Watches that are on their way behind a clean end find nobody. */
+static void outage(void)
+{
+    km_sim_close_all();
+    km_sim_route(API_IP, API_PORT, KM_SIM_REFUSE);
+    rig_run(30000);
+    km_sim_route(API_IP, API_PORT, KM_SIM_LISTEN);
+}
+
 void accident_restore_copy(void)
 {
     if (!has_copy || chance(20)) {
@@ -82,6 +91,7 @@ void accident_restore_copy(void)
         has_copy = true;
         return;
     }
+    outage();
     if (chance(30))
         api_restore_quietly();
     else
@@ -92,6 +102,7 @@ void accident_restore_copy(void)
 
 void accident_empty_store(void)
 {
+    outage();
     api_empty();
     people.churn((int)roll(0, 10));
 }

@@ -143,6 +143,29 @@ static void restored_behind_a_clean_end(void **state)
     rig_end();
 }
 
+/* The server asks for a pause that is long enough for its store to become another one and to pass our resourceVersion. */
+static void restored_during_a_pause(void **state)
+{
+    (void)state;
+    for (int slept = 0; slept < 2; slept++) {
+        begin_with_pods();
+        api_save();
+        rig_run(RIG_MINUTE * 10);
+        change_unseen();
+        (void)rig_settle(20000);
+        api_send_error(API_PODS, 429, "TooManyRequests", slept ? 1 : 60);
+        rig_run(20);
+        km_sim_close_all();
+        api_restore();
+        api_skip(5000);
+        api_add_pod("default", "after", API_NODE);
+        if (slept)
+            km_sim_advance(RIG_HOUR);
+        rig_check_most(rig_settle(240000), 100000);
+        rig_end();
+    }
+}
+
 /* A plain watch newer than the store: the server answers 200 and says nothing, ever. */
 static void silent_plain_watch(void **state)
 {
@@ -516,6 +539,7 @@ int main(void)
         cmocka_unit_test(restored_store),
         cmocka_unit_test(emptied_store),
         cmocka_unit_test(restored_behind_a_clean_end),
+        cmocka_unit_test(restored_during_a_pause),
         cmocka_unit_test(silent_plain_watch),
         cmocka_unit_test(error_events),
         cmocka_unit_test(errors_for_ever),
