@@ -85,6 +85,7 @@ struct api {
 
     /* What happened. */
     unsigned calls[API_CALL_COUNT], requests;
+    unsigned pages;  /* of lists, behind the first: how many is the server's choice */
     unsigned writes; /* requests that changed something */
     unsigned events, complaints, went_unknown, expired;
     uint64_t writes_hash;                 /* of all writes in order, times left out */

@@ -411,6 +411,7 @@ static bool take_page(const struct km_sim_request *rq, struct page *page)
             return false;
         }
         page->rv = token_rv;
+        api.pages++;
     } else if (strcmp(rv, "0") == 0 && api.page_size == 0) {
         page->limit = 0; /* served from the cache, whole */
     } else if (page->limit > 0 && rv[0] != '\0' && strcmp(rv, "0") != 0) {

@@ -207,7 +207,7 @@ static bool befall(const struct accident *a)
 
 static void live_through(const struct accident *a, unsigned number, uint64_t seed)
 {
-    unsigned unknown = api.went_unknown, requests = api.requests;
+    unsigned unknown = api.went_unknown, requests = api.requests - api.pages;
     int64_t began_ms = km_port_now_ms();
 
     accident_tell(a, number, seed);
@@ -216,7 +216,7 @@ static void live_through(const struct accident *a, unsigned number, uint64_t see
     thin_out();
     (void)rig_settle(SETTLE_MS);
     check_lanes();
-    check_rate(api.requests - requests, km_port_now_ms() - began_ms);
+    check_rate(api.requests - api.pages - requests, km_port_now_ms() - began_ms);
     if (survives)
         rig_check(api.went_unknown == unknown);
 }
