@@ -502,7 +502,7 @@ static void end(void)
 static void befall(unsigned number, uint64_t seed)
 {
     const struct accident *a = accident_pick(accidents, ACCIDENTS);
-    unsigned requests = api.requests - api.pages;
+    unsigned requests = api.requests, pages = api.pages;
     int64_t began_ms = km_port_now_ms();
 
     accident_tell(a, number, seed);
@@ -516,8 +516,8 @@ static void befall(unsigned number, uint64_t seed)
     if (api.complaints > 0)
         rig_fail("the server complains: %s", api.complaint);
     rig_check(rig.loop.timers.refused == 0);
-    rig_check_most(api.requests - api.pages - requests,
-                   REQUESTS_FLOOR + (uint64_t)(km_port_now_ms() - began_ms) * 2 / 1000);
+    rig_check_most(api.requests - requests, REQUESTS_FLOOR + api.pages - pages +
+                                                (uint64_t)(km_port_now_ms() - began_ms) * 2 / 1000);
 }
 
 static void live(uint64_t seed, int64_t hours)

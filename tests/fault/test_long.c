@@ -170,10 +170,10 @@ static const struct accident accidents[] = {
 
 /* ---- what must always hold ---- */
 
-static void check_rate(unsigned requests, int64_t ms)
+static void check_rate(unsigned requests, unsigned pages, int64_t ms)
 {
     /* Two watches that end at once come back each second, writes take turns with their answers: never faster. */
-    rig_check_most(requests, REQUESTS_FLOOR + (uint64_t)ms * 3 / 1000);
+    rig_check_most(requests, REQUESTS_FLOOR + pages + (uint64_t)ms * 3 / 1000);
     hour_requests += requests;
     if (km_port_now_ms() - hour_ms < RIG_HOUR)
         return;
@@ -207,7 +207,7 @@ static bool befall(const struct accident *a)
 
 static void live_through(const struct accident *a, unsigned number, uint64_t seed)
 {
-    unsigned unknown = api.went_unknown, requests = api.requests - api.pages;
+    unsigned unknown = api.went_unknown, requests = api.requests, pages = api.pages;
     int64_t began_ms = km_port_now_ms();
 
     accident_tell(a, number, seed);
@@ -216,7 +216,7 @@ static void live_through(const struct accident *a, unsigned number, uint64_t see
     thin_out();
     (void)rig_settle(SETTLE_MS);
     check_lanes();
-    check_rate(api.requests - api.pages - requests, km_port_now_ms() - began_ms);
+    check_rate(api.requests - requests, api.pages - pages, km_port_now_ms() - began_ms);
     if (survives)
         rig_check(api.went_unknown == unknown);
 }

@@ -65,7 +65,7 @@ func (w widget) json() map[string]any {
 	return map[string]any{
 		"status": w.body, "apiVersion": "example.io/v1", "kind": "Widget",
 		"metadata": metadata,
-		"spec": map[string]any{"padding": strings.Repeat("x", w.padding), "items": []any{1, "two", nil, map[string]any{"a": "{}"}}},
+		"spec":     map[string]any{"padding": strings.Repeat("x", w.padding), "items": []any{1, "two", nil, map[string]any{"a": "{}"}}},
 	}
 }
 
@@ -156,6 +156,9 @@ type server struct {
 	body any    // of every object
 	path string // of the collection
 
+	ours    bool // kubemote's
+	barrier bool // what is changed now is selected
+
 	only func(w widget) bool // what the requests select; nil = everything
 	wire *wire               // nil = as net/http writes it
 
@@ -234,6 +237,10 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 	}
 	if s.wire != nil {
 		s.wire.dress(&w)
+		w.labels["pick"] = "no"
+		if s.barrier || (s.rv*7+len(name))%3 > 0 {
+			w.labels["pick"] = "yes"
+		}
 	}
 	s.objects[key] = w
 	return w, kind

@@ -206,26 +206,32 @@ func (tr *trace) askContents() contents {
 	return tr.contents[have]
 }
 
+func (tr *trace) countLocked(is func(c call) bool) int {
+	n := 0
+	for _, c := range tr.calls {
+		if is(c) {
+			n++
+		}
+	}
+	return n
+}
+
+func (tr *trace) count(is func(c call) bool) int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.countLocked(is)
+}
+
 // order has the program do one of its commands.
 func (tr *trace) order(command string) {
 	tr.t.Helper()
 	if err := os.WriteFile(tr.orders, []byte(command+"\n"), 0o600); err != nil {
 		tr.t.Fatal(err)
 	}
-	done := func() int {
-		n := 0
-		for _, c := range tr.calls {
-			if c.Event == "done" {
-				n++
-			}
-		}
-		return n
-	}
-	tr.mu.Lock()
-	before := done()
-	tr.mu.Unlock()
+	done := func(c call) bool { return c.Event == "done" }
+	before := tr.count(done)
 	tr.command.Process.Signal(syscall.SIGUSR2)
-	tr.until(command, func() bool { return done() > before })
+	tr.until(command, func() bool { return tr.countLocked(done) > before })
 }
 
 // stop ends the program in order.
