@@ -58,8 +58,16 @@ static struct km_slice whole(const struct decoder *d, const jsmntok_t *token)
     return (struct km_slice){text.ptr - quote, text.len + 2 * quote};
 }
 
+/* A container that was not parsed to its end, for want of tokens. */
+static bool is_open(const jsmntok_t *token)
+{
+    return token->end < 0;
+}
+
 static bool has_mark(const struct decoder *d, const jsmntok_t *token)
 {
+    if (is_open(token))
+        return true;
     struct km_slice value = whole(d, token);
     const char *behind = value.ptr + value.len;
 
@@ -150,7 +158,7 @@ static bool fill_bool(const struct decoder *d, const jsmntok_t *token, char *des
 
 static bool fill_raw(const struct decoder *d, const jsmntok_t *token, char *dest, size_t size)
 {
-    if (is_null(d, token) && has_mark(d, token))
+    if (is_open(token) || (is_null(d, token) && has_mark(d, token)))
         return false;
     return km_slice_copy(whole(d, token), dest, size) == KM_OK;
 }
@@ -276,12 +284,13 @@ static void open_frame(struct decoder *d, uint16_t node, const jsmntok_t *token)
 static void take_member(struct decoder *d, struct frame *frame)
 {
     const jsmntok_t *key = &tokens[frame->at];
-    bool again = comes_again(d, frame);
+    bool has_value = key->size > frame->at + 1;
+    bool again = has_value && comes_again(d, frame);
     bool any = (d->schema->nodes[frame->node].types & JSON_TYPE_BIT(KM_F_MAP)) != 0;
     uint16_t child;
 
     frame->at = (uint16_t)key->size;
-    if (again)
+    if (again || !has_value)
         return;
     take_element(d, frame, key);
     child = json_child_of_key(d->schema, frame->node, contents(d, key), any);
@@ -309,6 +318,11 @@ static void take_array_element(struct decoder *d, struct frame *frame)
 
 static void decode_part(struct decoder *d, uint16_t node)
 {
+    bool counted = (d->schema->nodes[node].types & takers(d, &tokens[0])) != 0;
+
+    /* Members are missing at its end, whoever wanted them. */
+    if (has_mark(d, &tokens[0]) && !counted)
+        d->marked++;
     fill_node(d, node, &tokens[0]);
     open_frame(d, node, &tokens[0]);
     while (d->depth > 0) {
@@ -335,7 +349,7 @@ static void link_tokens(int count)
     }
 }
 
-/* The scanner goes first: jsmn takes much that is not JSON. */
+/* The scanner goes first: jsmn takes much that is not JSON. Of a text with too many tokens the first ones stand. */
 static int tokenize(struct km_slice text)
 {
     struct km_json_scan scan;
@@ -354,7 +368,7 @@ static int tokenize(struct km_slice text)
     count = jsmn_parse(&parser, text.ptr, text.len, tokens, CONFIG_KM_JSON_TOKEN_COUNT);
     if (count == JSMN_ERROR_NOMEM) {
         km_pool_refuse(&pool);
-        return KM_ERR_FULL;
+        return CONFIG_KM_JSON_TOKEN_COUNT;
     }
     return count > 0 ? count : KM_ERR_SYNTAX;
 }

@@ -10,14 +10,15 @@
  *              |        string wanted           |
  *              +------> IN_TEXT ----------------+
  *
- * When a document or an item does not fit its window, the rest of it is SKIPPING; but a document with items is walked on,
- * writing nothing, for its items' sake.
+ * When a document or an item does not fit its window, it ends with the last value that did: each container around that is
+ * CLOSING, passed over to its end, where its bracket is written, for which room was kept. A document with items is walked
+ * on instead, writing nothing, for its items' sake.
  */
 #include <string.h>
 
 #include "json_priv.h"
 
-enum mode { WALKING, SKIPPING, COPYING, IN_TEXT };
+enum mode { WALKING, SKIPPING, COPYING, IN_TEXT, CLOSING };
 
 enum level_flag {
     LEVEL_OBJECT = 1,
@@ -30,6 +31,8 @@ enum level_flag {
 
 /* The longest number that can fit an int64_t has 20 bytes. */
 #define NUMBER_BYTES 32
+/* A bracket and a mark behind it. */
+#define CLOSE_BYTES 2
 
 void km_sieve_init(struct km_sieve *sieve, const struct km_schema *schema, bool many, char *window,
                    size_t window_size, km_sieve_fn fn, void *ctx)
@@ -45,34 +48,60 @@ void km_sieve_init(struct km_sieve *sieve, const struct km_schema *schema, bool 
 
 /* ---- writing the window ---- */
 
-/* What was written of the present document or item goes. A name that is being read moves to the start: it decides whether
-   the items follow. */
-static void begin_overflow(struct km_sieve *s)
+/* The present text is a whole that ends where the window does, not one that carries items. */
+static bool is_leaf(const struct km_sieve *s)
+{
+    return s->in_item || s->schema->items == NULL;
+}
+
+/* What was written of a document with items goes. A name that is being read moves to the start: it decides whether the items
+   follow. */
+static void drop_document(struct km_sieve *s)
 {
     uint32_t keep = s->in_key ? s->window_len - s->value_start : 0;
-    uint32_t start = s->in_item ? s->item_start : 0;
 
+    memmove(s->window, s->window + s->value_start, keep);
+    s->unit_start = s->in_key ? s->unit_start - s->value_start : 0;
+    s->value_start = 0;
+    s->window_len = keep;
+    s->reserve = 0;
+}
+
+static void begin_overflow(struct km_sieve *s)
+{
     if (s->overflow)
         return;
-    memmove(s->window + start, s->window + s->value_start, keep);
-    s->unit_start = s->in_key ? s->unit_start - s->value_start + start : start;
-    s->value_start = start;
-    s->window_len = start + keep;
     s->overflow = true;
+    if (!is_leaf(s)) {
+        drop_document(s);
+        return;
+    }
+    s->window_len = s->whole_len;
+    s->in_key = false;
+}
+
+static bool is_cut_off(const struct km_sieve *s)
+{
+    return s->overflow && is_leaf(s);
+}
+
+static bool append(struct km_sieve *s, const char *data, size_t len)
+{
+    if (len > s->window_size - s->reserve - s->window_len)
+        return false;
+    memcpy(s->window + s->window_len, data, len);
+    s->window_len += (uint32_t)len;
+    return true;
 }
 
 static bool put(struct km_sieve *s, const char *data, size_t len)
 {
     if (s->overflow && !s->in_key)
         return false;
-    if (len > s->window_size - s->window_len) {
-        begin_overflow(s);
-        if (!s->in_key || len > s->window_size - s->window_len)
-            return false;
-    }
-    memcpy(s->window + s->window_len, data, len);
-    s->window_len += (uint32_t)len;
-    return true;
+    if (append(s, data, len))
+        return true;
+    begin_overflow(s);
+    return s->in_key && append(s, data, len);
 }
 
 static void put_mark(struct km_sieve *s)
@@ -206,7 +235,7 @@ static bool pass_key(struct km_sieve *s, struct km_slice key)
     struct km_sieve_level *level = top_level(s);
 
     if (s->in_key || (level->flags & LEVEL_ANY) != 0 || key.len > CONFIG_KM_JSON_KEY_BYTES ||
-        s->window_size - s->window_len < key.len + 2)
+        s->window_size - s->reserve - s->window_len < key.len + 2)
         return false;
     if (json_child_of_key(s->schema, level->node, key, false) != 0)
         return false;
@@ -223,7 +252,10 @@ static void take_key(struct km_sieve *s)
     struct km_slice key;
     uint32_t start;
 
-    begin_key(s);
+    if (!is_cut_off(s))
+        begin_key(s);
+    if (is_cut_off(s))
+        return;
     start = s->value_start + ((level->flags & LEVEL_COMMA) != 0 ? 2 : 1);
     key = (struct km_slice){s->window + start, s->window_len - start};
     if (s->cut)
@@ -249,6 +281,12 @@ static void take_key(struct km_sieve *s)
 }
 
 /* ---- values ---- */
+
+/* As it is written: a numbered array is, too. */
+static bool is_object(const struct km_sieve_level *level)
+{
+    return (level->flags & (LEVEL_OBJECT | LEVEL_NUMBERED)) != 0;
+}
 
 static uint32_t size_max(const struct km_schema *schema, uint16_t node, enum km_field_type type)
 {
@@ -292,7 +330,7 @@ static void begin_item(struct km_sieve *s)
     s->overflow = false;
     s->in_item = true;
     s->item_depth = s->scan.depth;
-    s->item_start = s->window_len;
+    s->item_start = s->whole_len = s->window_len;
 }
 
 /* An array's element begins: which node takes it. False when none does; it is passed over then. */
@@ -327,6 +365,30 @@ static bool begin_element(struct km_sieve *s, struct km_sieve_level *level)
     return true;
 }
 
+/* With its bracket goes the room for the closing one and a mark. */
+static void open_level(struct km_sieve *s, const struct km_sieve_level *level)
+{
+    char text[1 + CLOSE_BYTES] = {is_object(level) ? '{' : '['};
+
+    if (!put(s, text, sizeof text))
+        return;
+    s->window_len -= CLOSE_BYTES;
+    s->reserve += CLOSE_BYTES;
+    s->whole_len = s->window_len;
+}
+
+static void close_level(struct km_sieve *s, const struct km_sieve_level *level)
+{
+    const char text[CLOSE_BYTES] = {is_object(level) ? '}' : ']', '\t'};
+    bool marked = (level->flags & LEVEL_CUT) != 0;
+
+    s->truncated += marked;
+    if (s->overflow && s->mode != CLOSING)
+        return;
+    s->reserve -= CLOSE_BYTES;
+    append(s, text, marked ? CLOSE_BYTES : 1);
+}
+
 static void enter(struct km_sieve *s, bool object)
 {
     const struct km_schema_node *node = &s->schema->nodes[s->node];
@@ -343,7 +405,7 @@ static void enter(struct km_sieve *s, bool object)
     } else if (node->numbered) {
         level->flags |= LEVEL_NUMBERED;
     }
-    put(s, (level->flags & (LEVEL_OBJECT | LEVEL_NUMBERED)) != 0 ? "{" : "[", 1);
+    open_level(s, level);
 }
 
 static void begin_copy(struct km_sieve *s, uint32_t cap)
@@ -408,11 +470,11 @@ static void copy(struct km_sieve *s, struct km_slice bytes)
 static void deliver(struct km_sieve *s, bool item)
 {
     uint32_t start = item ? s->item_start : 0;
-    struct km_slice text = {s->window + start, s->overflow ? 0 : s->window_len - start};
+    struct km_slice text = {s->window + start, s->window_len - start};
     bool overflow = s->overflow;
     int err;
 
-    s->window_len = start;
+    s->window_len = s->whole_len = start;
     s->overflow = item && s->document_overflow;
     s->in_item = false;
     if (item)
@@ -426,19 +488,17 @@ static void deliver(struct km_sieve *s, bool item)
 
 static void end_value(struct km_sieve *s)
 {
-    const struct km_sieve_level *level = &s->levels[s->scan.depth];
     bool mark = s->cut || s->mark;
 
-    if (s->mode == IN_TEXT) {
+    if (s->mode == IN_TEXT)
         put(s, "\"", 1);
-    } else if (s->mode == WALKING) {
-        put(s, (level->flags & (LEVEL_OBJECT | LEVEL_NUMBERED)) != 0 ? "}" : "]", 1);
-        mark = (level->flags & LEVEL_CUT) != 0;
-    }
-    if (mark && s->mode != SKIPPING)
+    if (s->mode == WALKING || s->mode == CLOSING)
+        close_level(s, &s->levels[s->scan.depth]);
+    else if (mark && s->mode != SKIPPING)
         put_mark(s);
     s->mode = WALKING;
     s->cut = s->mark = false;
+    s->whole_len = s->window_len;
     if (s->in_item && s->scan.depth == s->item_depth)
         deliver(s, true);
     else if (s->scan.depth == 0)
@@ -457,13 +517,25 @@ static void take_text(struct km_sieve *s, struct km_slice text, enum json_event 
         json_scan_skip(&s->scan, s->scan.depth);
 }
 
-/* Nothing more of this document or item is of use, unless it carries items. */
+/* Of what was cut off nothing more is of use but the ends of the containers around it. */
 static void give_up(struct km_sieve *s)
 {
-    if (!s->in_item && s->schema->items != NULL)
+    uint16_t depth = s->scan.depth, base = s->in_item ? s->item_depth : 0;
+
+    s->cut = s->mark = false;
+    if (depth == base) {
+        skip_value(s, base);
         return;
-    s->in_key = false;
-    skip_value(s, s->in_item ? s->item_depth : 0);
+    }
+    top_level(s)->flags |= LEVEL_CUT;
+    s->mode = CLOSING;
+    json_scan_skip(&s->scan, (uint16_t)(depth - 1));
+}
+
+/* What is passed over or copied comes to its end first. */
+static bool is_to_give_up(const struct km_sieve *s)
+{
+    return is_cut_off(s) && (s->mode == WALKING || s->mode == IN_TEXT);
 }
 
 int km_sieve_feed(struct km_sieve *s, struct km_slice in)
@@ -491,7 +563,7 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
             end_value(s);
         else if (event == JSON_ERROR)
             s->err = s->scan.too_deep ? KM_ERR_DEPTH : KM_ERR_SYNTAX;
-        if (s->overflow && s->mode != SKIPPING)
+        if (is_to_give_up(s))
             give_up(s);
     }
     return s->err;

@@ -21,8 +21,9 @@ static int on_object(struct km_request *r, bool item, struct km_slice text, bool
 {
     struct km_typed *t = r->ctx;
     (void)item;
-    return overflow ? KM_ERR_TOO_LONG
-                    : km_json_decode(&t->schema, false, text, (void *[]){t->record});
+    return overflow && text.len == 0
+               ? KM_ERR_TOO_LONG
+               : km_json_decode(&t->schema, false, text, (void *[]){t->record});
 }
 
 /* The nodes serve one call after another: whole objects in one, lists in the next. */
@@ -123,7 +124,7 @@ int km_typed_delete(struct km_typed *t, const char *ns, const char *name,
 static int on_item(struct km_pager *p, struct km_slice text, bool overflow)
 {
     struct km_typed *t = p->ctx;
-    if (overflow)
+    if (overflow && text.len == 0)
         return KM_ERR_TOO_LONG;
     int err = km_json_decode(&t->schema, true, text, (void *[]){t->record, NULL});
     return err == KM_OK ? t->on_record(t->ctx, t->record) : err;

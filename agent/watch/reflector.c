@@ -172,14 +172,19 @@ static int on_error_event(struct km_reflector *r, const struct km_status *status
     return KM_ERR_STATUS;
 }
 
+static int skip(struct km_reflector *r)
+{
+    r->skipped.value++;
+    return KM_OK;
+}
+
 static int on_object_event(struct km_reflector *r, const struct km_watch_frame *event,
                            const struct km_object *object)
 {
     if (object->name[0] == '\0' || object->rv[0] == '\0') {
-        r->skipped.value++;
         KM_V(1, "An event without name or resourceVersion was skipped", KM_S("resource", r->name),
              KM_S("type", event->type));
-        return KM_OK;
+        return skip(r);
     }
     char rv[sizeof r->rv];
     memcpy(rv, object->rv, sizeof rv);
@@ -199,12 +204,13 @@ static bool is_object_event(const char *type)
            strcmp(type, "DELETED") == 0;
 }
 
-static int skip_oversize(struct km_reflector *r, const char *what)
+/* What came first is kept; with the identity in it, the object is known by that. */
+static void note_cut(struct km_reflector *r)
 {
-    if (r->skipped.value++ == 0)
-        KM_WARN("An object is too large for the JSON window and was skipped",
-                KM_S("resource", r->name), KM_S("limit", what));
-    return KM_OK;
+    if (r->cut.value++ == 0)
+        KM_WARN(
+            "An object is too large for CONFIG_KM_JSON_WINDOW_BYTES, its last fields are cut off",
+            KM_S("resource", r->name));
 }
 
 static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
@@ -217,10 +223,10 @@ static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
     r->round_events++;
     r->events_total.value++;
     if (overflow)
-        return skip_oversize(r, "CONFIG_KM_JSON_WINDOW_BYTES");
+        note_cut(r);
+    if (text.len == 0)
+        return skip(r);
     int err = km_json_decode(&r->events, false, text, dest);
-    if (err == KM_ERR_FULL)
-        return skip_oversize(r, "CONFIG_KM_JSON_TOKEN_COUNT");
     if (err != KM_OK)
         return err;
     if (strcmp(event.type, "BOOKMARK") == 0) {
@@ -229,9 +235,9 @@ static int on_event(struct km_reflector *r, struct km_slice text, bool overflow)
     }
     if (strcmp(event.type, "ERROR") == 0)
         return on_error_event(r, status);
-    if (!is_object_event(event.type))
-        return KM_ERR_PROTOCOL;
-    return on_object_event(r, &event, as_object(record));
+    if (is_object_event(event.type))
+        return on_object_event(r, &event, as_object(record));
+    return overflow && event.type[0] == '\0' ? skip(r) : KM_ERR_PROTOCOL;
 }
 
 /* ---- pages of a plain list ---- */
@@ -271,16 +277,16 @@ static int on_list_text(struct km_reflector *r, bool item, struct km_slice text,
     void *record = r->sink.spare(r->sink.ctx);
     void *dest[] = {NULL, record};
     if (overflow)
-        return skip_oversize(r, "CONFIG_KM_JSON_WINDOW_BYTES");
+        note_cut(r);
+    if (text.len == 0)
+        return skip(r);
     int err = km_json_decode(&r->list, true, text, dest);
-    if (err == KM_ERR_FULL)
-        return skip_oversize(r, "CONFIG_KM_JSON_TOKEN_COUNT");
     if (err != KM_OK)
         return err;
     r->replace_told = true;
     if (as_object(record)->name[0] == '\0')
-        r->skipped.value++;
-    else if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
+        return skip(r);
+    if (r->sink.upsert(r->sink.ctx) == KM_ERR_FULL)
         r->refused.value++;
     return KM_OK;
 }
@@ -595,8 +601,9 @@ int km_reflector_init(struct km_reflector *r, struct km_fault *fault)
     name_counter(r, 0, &r->lists, "lists");
     name_counter(r, 1, &r->restarts, "restarts");
     name_counter(r, 2, &r->events_total, "events");
-    name_counter(r, 3, &r->skipped, "skipped");
-    name_counter(r, 4, &r->refused, "refused");
+    name_counter(r, 3, &r->cut, "cut");
+    name_counter(r, 4, &r->skipped, "skipped");
+    name_counter(r, 5, &r->refused, "refused");
     r->event_parts[0] = (struct km_schema_part){"", &km_kind_watch_frame};
     r->event_parts[1] = (struct km_schema_part){"/object", &km_kind_status};
     r->event_parts[2] = (struct km_schema_part){"/object", r->kind};

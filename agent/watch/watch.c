@@ -29,11 +29,17 @@ static bool type_of(const char *name, enum km_watch_type *type)
     return false;
 }
 
-static int skip_oversize(struct km_watch *w, const char *limit)
+static void note_cut(struct km_watch *w)
 {
-    if (w->skipped++ == 0)
-        KM_WARN("An object is too large for the JSON window and was skipped",
-                KM_S("resource", w->name), KM_S("limit", limit));
+    if (w->cut++ == 0)
+        KM_WARN(
+            "An object is too large for CONFIG_KM_JSON_WINDOW_BYTES, its last fields are cut off",
+            KM_S("resource", w->name));
+}
+
+static int skip(struct km_watch *w)
+{
+    w->skipped++;
     return KM_OK;
 }
 
@@ -55,12 +61,14 @@ static int on_text(struct km_request *request, bool item, struct km_slice text, 
     (void)item;
     w->last_event_ms = w->client->loop->now_ms;
     if (overflow)
-        return skip_oversize(w, "CONFIG_KM_JSON_WINDOW_BYTES");
+        note_cut(w);
+    if (text.len == 0)
+        return skip(w);
     int err = km_json_decode(&w->schema, false, text, dest);
-    if (err == KM_ERR_FULL)
-        return skip_oversize(w, "CONFIG_KM_JSON_TOKEN_COUNT");
     if (err != KM_OK)
         return err;
+    if (overflow && ((const struct km_object *)w->record)->rv[0] == '\0')
+        return skip(w);
     w->unknown_type = !type_of(frame.type, &event.type);
     if (w->unknown_type)
         return KM_ERR_PROTOCOL;

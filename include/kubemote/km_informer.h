@@ -17,8 +17,10 @@
  *  - When there are more objects than slots, some are left out: km_shared_synced, km_shared_complete and km_shared_left_out say
  *    so. Those that were refused come in by a new list when there is room again: after 10 s, and after twice as long each time
  *    (at most 5 minutes) while lists still don't fit, so that the rate of requests is flat whatever comes and goes.
- *  - An object of which the fields of the kind take more than CONFIG_KM_JSON_WINDOW_BYTES is passed over: logged, counted
- *    (reflector.skipped, kubemote_watch_skipped_total) and not among those left out. A new list tells a known one as deleted.
+ *  - An object of which the fields of the kind take more than CONFIG_KM_JSON_WINDOW_BYTES or CONFIG_KM_JSON_TOKEN_COUNT lacks
+ *    the last of them: its record says so (head.truncated), the first is logged, and reflector.cut
+ *    (kubemote_watch_cut_total) and the pool json_tokens count. Only one whose name does not fit is passed over
+ *    (reflector.skipped, kubemote_watch_skipped_total): declare large fields behind metadata.
  *
  * What readers see is never half a list. The store, its indexes and the lister go on showing the objects that were there, each
  * as last told; what a list under way brings anew is hidden until the list is complete, and then all of it is there at
@@ -139,7 +141,7 @@ enum km_synced {
     KM_SYNCED
 };
 enum km_synced km_shared_synced(const struct km_shared *s);
-/* No object was left out for want of a slot; of those that were too large reflector.skipped tells. */
+/* No object was left out for want of a slot. */
 bool km_shared_complete(const struct km_shared *s);
 /* How many were, as km_store_left_out: for a gauge or a condition. */
 uint32_t km_shared_left_out(const struct km_shared *s);

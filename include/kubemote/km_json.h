@@ -154,7 +154,8 @@ int km_schema_init(struct km_schema *schema, const struct km_schema_part *parts,
 /*
  * Delivered text: `item` false = a whole document, pruned (of a list: what is left around the items; it comes after
  * them); `item` true = one element of schema->items. The text lies in the sieve's window and is valid during the call.
- * `overflow`: the pruned text did not fit the window, the text is empty; the consumer counts it and goes on.
+ * `overflow`: the pruned text did not fit the window. The text is what came first and fitted, up to a whole value, its
+ * containers closed and marked as cut; empty where not even one is whole, and that of a document that carried items.
  * A negative return stops the feed, which then returns that value.
  *
  * The pruned text is valid JSON without white space, but for these: RAW values, which stay as they stood, and a tab behind
@@ -179,8 +180,9 @@ struct km_sieve {
     void *ctx;
     char *window;
     uint32_t window_size, window_len;
-    uint32_t item_start, value_start, unit_start; /* places in the window */
-    uint32_t value_cap, value_len;                /* of the string under way, decoded */
+    uint32_t item_start, value_start, unit_start, whole_len; /* places in the window */
+    uint32_t reserve;              /* bytes at its end, for the brackets that close what is open */
+    uint32_t value_cap, value_len; /* of the string under way, decoded */
     int err;
     uint16_t node, item_depth;
     uint8_t mode;
@@ -192,7 +194,7 @@ struct km_sieve {
 };
 
 /* many: the stream is a sequence of documents (a watch). The window is the caller's; names are matched in it, so it has to
-   be longer than CONFIG_KM_JSON_KEY_BYTES + 16. */
+   be longer than CONFIG_KM_JSON_KEY_BYTES + 16 and 2 bytes for each level of the schema. */
 void km_sieve_init(struct km_sieve *sieve, const struct km_schema *schema, bool many, char *window,
                    size_t window_size, km_sieve_fn fn, void *ctx);
 /* Feeds bytes; calls fn any number of times. Same results however the stream is cut. KM_ERR_SYNTAX, KM_ERR_DEPTH, or what fn
@@ -213,8 +215,8 @@ bool km_json_unquote(struct km_slice value, char *out, size_t out_size);
 /* Fills dest[i] (a record of parts[i].kind, zeroed first; NULL = not wanted) from a pruned text. `item`: the text is one
    element of schema->items; only parts at or below it are filled. record->head.truncated counts what was marked, by sieve
    and decode. Any other text without white space, valid and small enough, will do as well; fields of more than their size
-   are cut here then. KM_ERR_FULL: more tokens than CONFIG_KM_JSON_TOKEN_COUNT (counted in pool json_tokens).
-   KM_ERR_SYNTAX, KM_ERR_DEPTH. Uses one static token pool: not reentrant. */
+   are cut here then. Of a text with more tokens than CONFIG_KM_JSON_TOKEN_COUNT the first ones are taken, and the rest counts
+   as marked (and in the refusals of pool json_tokens). KM_ERR_SYNTAX, KM_ERR_DEPTH. Uses one static token pool: not reentrant. */
 int km_json_decode(const struct km_schema *schema, bool item, struct km_slice text,
                    void *const dest[]);
 

@@ -104,7 +104,7 @@ struct km_typed {
 
 /*
  * Each sends one request and blocks until it is answered; the answer is in *record then. ns is NULL for kinds without
- * namespaces. options may be NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit the JSON
+ * namespaces. options may be NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit
  * window or `text`; KM_ERR_ARG: a name is missing, or the record holds less than the server (head.truncated) and would
  * overwrite the rest; others as km_call.
  */

@@ -100,8 +100,8 @@ struct km_reflector {
     struct km_request request;
     struct km_schema events, list;
     struct km_schema_part event_parts[3], list_parts[2];
-    struct km_counter lists, restarts, events_total, skipped, refused;
-    char counter_names[5][64];
+    struct km_counter lists, restarts, events_total, cut, skipped, refused;
+    char counter_names[6][64];
 };
 
 /* KM_ERR_FULL when the schema tables are too small. Start-up only. */
@@ -145,8 +145,9 @@ struct km_watch_event {
 /*
  * One watch request, told event by event; nothing is kept, nothing is tried again. It holds its lane as long as it runs, so
  * that lane should be its own. An event that can't be read is told as an ERROR (reason InternalError, code 500, causes
- * UnexpectedServerResponse and ClientWatchDecoding, as client-go has it) and ends the watch. An object that is too large for
- * the JSON window is left out, logged once and counted in `skipped`.
+ * UnexpectedServerResponse and ClientWatchDecoding, as client-go has it) and ends the watch. An object of which the wanted
+ * fields do not all fit CONFIG_KM_JSON_WINDOW_BYTES lacks the last of them (record->head.truncated; logged once and counted
+ * in `cut`); one of which not even the resourceVersion fits is left out and counted in `skipped`.
  */
 struct km_watch {
     /* Set before km_watch_init; what is pointed at stays. */
@@ -174,8 +175,8 @@ struct km_watch {
     void (*on_end)(void *ctx, int err, const struct km_status *status);
     void *ctx;
 
-    /* Private but for the count. */
-    uint32_t skipped;
+    /* Private but for the counts. */
+    uint32_t cut, skipped;
     bool running, in_call, unknown_type;
     int64_t last_event_ms;
     struct km_timer timer;

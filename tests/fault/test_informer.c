@@ -10,13 +10,23 @@
 #include <stdlib.h>
 
 #include "kubemote/km_informer.h"
+#include "kubemote/km_json_table.h"
 
 #define SLOTS 12
 #define NAMES 64
 #define SETTLE_MS 240000
 #define FILE_PATH "/var/lib/example/version"
 
-KM_SHARED_DEFINE(pods, struct km_meta, SLOTS, KM_KEY_SIZE, NULL, NULL);
+/* All three together do not fit the window. */
+#define LARGE_BYTES (CONFIG_KM_JSON_WINDOW_BYTES / 3)
+#define LARGE_FIELDS(S, I, B, R, A, M) \
+    KM_META_FIELDS(S) \
+    R(first, "/metadata/annotations", LARGE_BYTES + 1) \
+    R(second, "/spec/second", LARGE_BYTES + 1) R(third, "/spec/third", LARGE_BYTES + 1)
+KM_KIND_STRUCT(large, LARGE_FIELDS)
+KM_KIND_TABLE(large, "Pod", LARGE_FIELDS)
+
+KM_SHARED_DEFINE(pods, struct km_large, SLOTS, KM_KEY_SIZE, NULL, NULL);
 KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 
 static struct km_client client;
@@ -144,7 +154,7 @@ static void fill_reflector(void)
 
     r->name = "pods";
     r->resource = &km_pods;
-    r->kind = &km_kind_meta;
+    r->kind = &km_kind_large;
     (void)snprintf(r->field_selector, sizeof r->field_selector, "spec.nodeName=%s", API_NODE);
     r->lane = &lane;
     r->client = &client;
@@ -431,6 +441,57 @@ static void too_many_come_and_go(void **state)
     }
     settle(RIG_MINUTE * 6);
     rig_check(km_shared_left_out(&pods) == 0);
+    end();
+}
+
+/* ---- objects larger than the window ---- */
+
+static const struct km_large *pod_of(const char *name)
+{
+    char key[80];
+
+    (void)snprintf(key, sizeof key, "default/%s", name);
+    return km_store_get(pods.store, km_slice_of(key));
+}
+
+static void make_large(const char *name)
+{
+    static char text[LARGE_BYTES];
+
+    memset(text, 'x', sizeof text);
+    text[0] = text[sizeof text - 2] = '"';
+    text[sizeof text - 1] = '\0';
+    api_edit(API_PODS, "default", name, "/spec/second", text);
+    api_edit(API_PODS, "default", name, "/spec/third", text);
+    memcpy(text, "{\"a\":\"", 6);
+    memcpy(text + sizeof text - 3, "\"}", 2);
+    api_edit(API_PODS, "default", name, "/metadata/annotations", text);
+}
+
+/* What is too large is told and listed and goes like all else, without its last fields. */
+static void large_objects_are_known(void **state)
+{
+    (void)state;
+    begin();
+    api_add_pod("default", "grows", API_NODE);
+    api_add_pod("default", "goes", API_NODE);
+    km_shared_start(&pods);
+    settle(5000);
+    rig_check(pod_of("grows")->head.truncated == 0);
+    make_large("grows");
+    make_large("goes");
+    settle(5000);
+    rig_check(pods.reflector.cut.value >= 2 && pods.reflector.skipped.value == 0);
+    rig_check(pod_of("grows")->head.truncated > 0 && pod_of("grows")->second[0] == '"');
+    api_delete(API_PODS, "default", "goes");
+    settle(5000);
+    rig_check(pod_of("goes") == NULL && pod_of("grows") != NULL);
+    km_sim_close_all();
+    settle(SETTLE_MS);
+    rig_check(pod_of("grows")->head.truncated > 0 && km_shared_synced(&pods) == KM_SYNCED);
+    api_edit(API_PODS, "default", "grows", "/spec/third", "\"x\"");
+    settle(5000);
+    rig_check(pod_of("grows")->head.truncated == 0);
     end();
 }
 
@@ -816,6 +877,7 @@ int main(void)
         cmocka_unit_test(cut_every_byte_to_the_server),
         cmocka_unit_test(readers_see_whole_lists),
         cmocka_unit_test(too_many_come_and_go),
+        cmocka_unit_test(large_objects_are_known),
         cmocka_unit_test(slow_handlers_lose_nothing),
         cmocka_unit_test(stops_and_starts_again),
         cmocka_unit_test(a_factory_stops_and_starts),

@@ -89,10 +89,8 @@ static int take(void *ctx, bool item, struct km_slice text, bool overflow)
     hash_more(r, item ? "I" : "D", 1);
     hash_more(r, overflow ? "!" : "=", 1);
     hash_more(r, text.ptr, text.len);
-    if (overflow) {
-        check(text.len == 0);
+    if (overflow && text.len == 0)
         return KM_OK;
-    }
     check(text.ptr >= r->window && text.ptr + text.len <= r->window + sizeof r->window);
     km_json_scan_init(&scan, false);
     check(km_json_scan_feed(&scan, text) == KM_OK && km_json_scan_end(&scan) == KM_OK);
@@ -101,7 +99,7 @@ static int take(void *ctx, bool item, struct km_slice text, bool overflow)
         dest[1] = &thing;
     }
     err = km_json_decode(r->schema, item, text, dest);
-    check(err == KM_OK || err == KM_ERR_FULL);
+    check(err == KM_OK);
     check_thing(&thing);
     check(ends(other.name, sizeof other.name) && ends(other.number, sizeof other.number));
     return KM_OK;

@@ -180,11 +180,13 @@ static void test_stream(void **state)
     answer = KM_OK;
 }
 
+static struct km_box box;
+
 /* A document of a list whose own text fills the window still gives its items, and each item stands alone. */
 static void test_overflow(void **state)
 {
     const size_t small = CONFIG_KM_JSON_KEY_BYTES + 20;
-    char big[3000], text[8192];
+    char big[3000], text[8192], cut[1024];
 
     (void)state;
     memset(big, 'x', sizeof big);
@@ -203,22 +205,54 @@ static void test_overflow(void **state)
         assert_int_equal(sift(&lists, false, small, text, 5), KM_OK);
         /* One with as much else before it may not fit; then it is told, and so is the document in its own right. */
         assert_true(strncmp(seen, "I{\"spec\":{\"off\":true}}\nD", 24) == 0 ||
-                    strncmp(seen, "I!\nD", 4) == 0);
+                    strncmp(seen, "I!", 2) == 0);
+        assert_non_null(strstr(seen, "\nD"));
     }
     (void)snprintf(text, sizeof text,
                    "{\"items\":[{\"metadata\":{\"labels\":{\"%.*s\":\"a\",\"%.*s\":\"b\"}}},"
                    "{\"spec\":{}}],\"metadata\":1}",
                    300, big, 301, big);
-    expect(&lists, small, text, "I!\nI{\"spec\":{}}\nD{\"items\":[],\"metadata\":1}\n");
+    (void)snprintf(cut, sizeof cut,
+                   "I!{\"metadata\":{\"labels\":{}\t}\t}\t\nI{\"spec\":{}}\n"
+                   "D{\"items\":[],\"metadata\":1}\n");
+    expect(&lists, small, text, cut);
     (void)snprintf(text, sizeof text,
                    "{\"spec\":{\"off\":true},\"metadata\":{\"labels\":{\"%.*s\":\"a\","
                    "\"%.*s\":\"b\"}}}{}",
                    300, big, 301, big);
     assert_int_equal(sift(&boxes, true, small, text, 9), KM_OK);
-    assert_string_equal(seen, "D!\nD{}\n");
+    assert_string_equal(seen,
+                        "D!{\"spec\":{\"off\":true},\"metadata\":{\"labels\":{}\t}\t}\t\nD{}\n");
 }
 
-static struct km_box box;
+/* Whatever the window, what did not fit ends behind a whole value, is closed, and its record says that there was more. */
+static void test_cut_off(void **state)
+{
+    const char *const text = "{\"spec\":{\"off\":true},\"metadata\":{\"labels\":{\"a\":\"b\","
+                             "\"long-name\":\"d\"},\"name\":\"n\"}}";
+    const size_t least = CONFIG_KM_JSON_KEY_BYTES + 16;
+    char filled[1024];
+    unsigned cuts = 0;
+
+    (void)state;
+    for (size_t filler = 150; filler < 330; filler++) {
+        struct km_slice seen_text;
+        void *dest[] = {&box};
+
+        (void)snprintf(filled, sizeof filled, "{\"metadata\":{\"labels\":{\"%0*d\":\"x\"}},%s",
+                       (int)filler, 0, text + 1);
+        assert_int_equal(sift(&boxes, false, least, filled, filler % 7 + 1), KM_OK);
+        if (strncmp(seen, "D!", 2) != 0)
+            continue;
+        seen_text = (struct km_slice){seen + 2, seen_len - 3};
+        assert_true(seen_text.len > 1 && seen_text.ptr[seen_text.len - 1] == '\t');
+        assert_int_equal(km_json_decode(&boxes, false, seen_text, dest), KM_OK);
+        assert_true(box.head.truncated > 0);
+        cuts++;
+    }
+    assert_true(cuts > 50);
+}
+
 static struct km_box_list list;
 
 static int decode(const char *text)
@@ -300,8 +334,39 @@ static void test_tokens(void **state)
     assert_int_equal(pool->used, 0);
     assert_int_equal(pool->refused, 0);
     memcpy(text + 2 * CONFIG_KM_JSON_TOKEN_COUNT - 2, ",0]", 4);
-    assert_int_equal(decode(text), KM_ERR_FULL);
+    assert_int_equal(decode(text), KM_OK);
     assert_int_equal(pool->refused, 1);
+    assert_int_equal(pool->used, 0);
+}
+
+/* Wherever the tokens end: what came before is there, and the record says that there was more. */
+static void test_too_many_tokens(void **state)
+{
+    static const char start[] = "{\"metadata\":{\"name\":\"n\"},\"x\":[0";
+    static const char end[] =
+        "],\"metadata\":{\"name\":\"late\",\"labels\":{\"a\":\"b\"}},"
+        "\"spec\":{\"off\":true,\"extra\":[1,2],\"taints\":[{\"key\":\"k\"}]}}";
+    static char text[2 * CONFIG_KM_JSON_TOKEN_COUNT + sizeof start + sizeof end];
+    unsigned whole = 0, cut = 0;
+
+    (void)state;
+    for (size_t fill = CONFIG_KM_JSON_TOKEN_COUNT - 40; fill < CONFIG_KM_JSON_TOKEN_COUNT; fill++) {
+        size_t at = sizeof start - 1;
+
+        memcpy(text, start, at);
+        for (size_t i = 0; i < fill; i++, at += 2)
+            memcpy(text + at, ",0", 2);
+        memcpy(text + at, end, sizeof end);
+        assert_int_equal(decode(text), KM_OK);
+        whole += box.head.truncated == 0;
+        cut += box.head.truncated != 0;
+        assert_true(box.head.truncated != 0 || (box.off && strcmp(box.name, "late") == 0));
+        assert_true(!box.off || strcmp(box.name, "late") == 0);
+        assert_true(strcmp(box.extra, "[1,2]") == 0 || box.head.truncated != 0);
+        assert_true(box.extra[0] == '\0' || strcmp(box.extra, "[1,2]") == 0);
+    }
+    assert_true(whole > 5 && cut > 5);
+    assert_string_equal(box.name, "n");
 }
 
 /* ---- schemas ---- */
@@ -411,11 +476,18 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pruning),     cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_other_types), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_lists),       cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_overflow),    cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_pruning),
+        cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_too_many_tokens),
+        cmocka_unit_test(test_schema),
         cmocka_unit_test(test_find),
     };
 
