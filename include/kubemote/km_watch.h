@@ -15,7 +15,8 @@
  *
  * Why a streaming list after a broken link, where client-go resumes with a plain watch: a server whose store was restored
  * from an older copy answers a plain watch at a newer resourceVersion with silence for ever; a list that must not be older
- * is refused with ResourceVersionTooLarge instead, and we start over.
+ * is refused with ResourceVersionTooLarge instead, and we start over. For the same reason no plain watch begins more than 10 s
+ * after the end of the stream before it, and a server that calls each list too old to watch from gets the next one with back-off.
  * (Kubernetes: API Concepts, "Streaming lists", "Efficient detection of changes".)
  */
 #ifndef KM_WATCH_H

@@ -180,8 +180,10 @@ func (p *plan) broken(s *server) {
 	}
 	switch n := p.rng.Intn(6); {
 	case n < 2 && !p.liar:
+		p.barrier(s) // a reset takes what was sent and not yet read with it
 		s.end(cutOff)
 	case n == 2 && !p.liar:
+		p.barrier(s)
 		s.inside([]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}[p.rng.Intn(5)], "a", cutOff)
 	case n == 3:
 		s.mu.Lock()
