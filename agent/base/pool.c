@@ -52,6 +52,17 @@ void km_counter_register(struct km_counter *counter)
     *end = counter;
 }
 
+void km_counter_unregister(struct km_counter *counter)
+{
+    for (struct km_counter **place = &counters; *place != NULL; place = &(*place)->next) {
+        if (*place != counter)
+            continue;
+        *place = counter->next;
+        counter->next = NULL;
+        return;
+    }
+}
+
 const struct km_counter *km_counter_first(void)
 {
     return counters;

@@ -41,8 +41,6 @@ static void on_item(const struct item *item)
         .field_validation = f.validation,
     };
     struct km_request *r = item_request();
-    if (!manifest_selected(&f, item))
-        return;
     answer_begin(&answer);
     answer_show(&answer);
     if (f.dry_run == DRY_RUN_CLIENT) {

@@ -209,6 +209,16 @@ static int check_flags(const struct targets *targets)
 
 /* ---- printing ---- */
 
+void get_say_none(bool namespaced)
+{
+    if (o.ignore_not_found)
+        return;
+    if (namespaced)
+        err_printf("No resources found in %s namespace.\n", cli.effective_ns);
+    else
+        err_printf("No resources found\n");
+}
+
 static int print_tables(const struct targets *targets, bool several)
 {
     static struct km_api_resource what, last;
@@ -224,13 +234,9 @@ static int print_tables(const struct targets *targets, bool several)
         (void)resolve(&targets->items[i], &last, &at);
     }
     status |= table_end();
-    if (table_wrote() || o.ignore_not_found || status != 0)
-        return status;
-    if (all_namespaced)
-        err_printf("No resources found in %s namespace.\n", cli.effective_ns);
-    else
-        err_printf("No resources found\n");
-    return 0;
+    if (!table_wrote() && status == 0)
+        get_say_none(all_namespaced);
+    return status;
 }
 
 static int print_objects(const struct targets *targets)
@@ -440,6 +446,7 @@ static int run(const struct words *words)
     int err = cli_connect();
     if (err != KM_OK)
         return cli_fail(err, NULL);
+    get_files.selector = o.selector;
     if (files)
         return get_from_files(words);
     if (targets_parse(words, &targets, &cli.fault) != KM_OK ||

@@ -7,7 +7,7 @@
 #include "table.h"
 #include "visit.h"
 
-struct visit get_files = {.any_namespace = true};
+struct visit get_files = {.any_namespace = true, .live = true};
 
 static struct {
     struct km_api_resource last;
@@ -53,6 +53,13 @@ static void print(const struct item *item)
     work.status |= get_table(&at);
 }
 
+static void end_tables(void)
+{
+    work.status |= table_end();
+    if (get_files.count == 0 && !errors_any() && work.status == 0)
+        get_say_none(!get_options.all_namespaces);
+}
+
 int get_from_files(const struct words *words)
 {
     if (get_options.watch || get_options.watch_only)
@@ -68,8 +75,8 @@ int get_from_files(const struct words *words)
     work.several = several || !seen;
     (void)visit_all(&get_files, words);
     if (get_prints_tables())
-        work.status |= table_end();
-    else if (many && work.count > 0)
+        end_tables();
+    else if (many && (work.count > 0 || !errors_any()))
         work.status |= get_objects_end();
     return errors_finish(true) | work.status;
 }

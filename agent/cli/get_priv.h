@@ -49,6 +49,8 @@ struct visit;
 extern struct visit get_files;
 /* Prints what the files name; the exit status. */
 int get_from_files(const struct words *words);
+/* To standard error, unless --ignore-not-found. namespaced: all that was asked for lives in one namespace. */
+void get_say_none(bool namespaced);
 
 /* ---- tables: get_table.c ---- */
 

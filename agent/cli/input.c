@@ -128,6 +128,49 @@ static void insert_type(struct km_slice *json, const struct list_type *type)
         (void)input_insert(json, 1, text);
 }
 
+static const char *type_name(struct km_slice value)
+{
+    switch (value.ptr[0]) {
+    case '{':
+        return "object";
+    case '[':
+        return "array";
+    case '"':
+        return "string";
+    case 't':
+    case 'f':
+        return "bool";
+    default:
+        return "number";
+    }
+}
+
+/* Labels and annotations: texts, or null. False after an error was added. */
+static bool check_texts(const char *source, struct km_slice json, const char *field)
+{
+    char pointer[32];
+    struct km_buf out;
+    struct km_slice map, value;
+    struct tree_member m = {0};
+    km_buf_init(&out, pointer, sizeof pointer);
+    km_buf_printf(&out, "/metadata/%s", field);
+    if (km_json_find(json, pointer, &map) != KM_OK || map.ptr[0] == 'n')
+        return true;
+    const char *wanted = map.ptr[0] == '{' ? "string" : "map[string]string";
+    value = map;
+    while (map.ptr[0] == '{') {
+        if (!tree_next(map, &m))
+            return true;
+        value = tree_value(map, m.value);
+        if (value.ptr[0] != '"' && value.ptr[0] != 'n')
+            break;
+    }
+    errors_add_input("unable to decode \"%s\": json: cannot unmarshal %s into Go struct field "
+                     "ObjectMeta.metadata.%s of type %s",
+                     source, type_name(value), field, wanted);
+    return false;
+}
+
 static void tell(const struct input *input, const char *source, struct km_slice json)
 {
     struct input_object *o = &work.object;
@@ -140,6 +183,8 @@ static void tell(const struct input *input, const char *source, struct km_slice 
                          (int)(json.len < 1024 ? json.len : 1024), json.ptr);
         return;
     }
+    if (!check_texts(source, json, "annotations") || !check_texts(source, json, "labels"))
+        return;
     if (!take_text(json, "/metadata/name", o->name, sizeof o->name) ||
         !take_text(json, "/metadata/namespace", o->ns, sizeof o->ns) ||
         !take_text(json, "/metadata/generateName", o->generate_name, sizeof o->generate_name)) {

@@ -15,7 +15,7 @@ struct pair {
     enum found found;
 };
 
-static struct visit visit;
+static struct visit visit = {.live = true};
 static struct {
     const char *dry_run, *field_manager, *resource_version;
     bool overwrite, list;

@@ -2,11 +2,8 @@
 #include <string.h>
 
 #include "get_priv.h"
-#include "kubemote/km_selector.h"
 #include "manifests.h"
 #include "tree.h"
-
-#define LABEL_COUNT 64
 
 static int choose_validation(struct manifest_flags *f)
 {
@@ -39,40 +36,6 @@ int manifest_flags_check(struct manifest_flags *f)
     f->visit.validate = strcmp(f->validation, "Ignore") != 0;
     return KM_OK;
 }
-
-/* ---- labels ---- */
-
-/* The labels' keys and values without quotes: valid ones have no escapes. */
-static size_t read_labels(struct km_slice map, struct km_label *out)
-{
-    struct tree_member m = {0};
-    size_t count = 0;
-    while (count < LABEL_COUNT && tree_next(map, &m)) {
-        struct km_slice value = tree_value(map, m.value);
-        if (value.len < 2 || value.ptr[0] != '"')
-            break;
-        out[count++] = (struct km_label){tree_name(map, m.name), {value.ptr + 1, value.len - 2}};
-    }
-    return count;
-}
-
-bool manifest_selected(const struct manifest_flags *f, const struct item *item)
-{
-    static struct km_label_selector selector KM_POOL_STORAGE(cli_selector);
-    static struct km_label labels[LABEL_COUNT] KM_POOL_STORAGE(cli_selector_labels);
-    struct km_fault fault = {0};
-    struct km_slice map = {0};
-    if (f->visit.selector == NULL)
-        return true;
-    if (km_label_selector_parse(km_slice_of(f->visit.selector), &selector, &fault) != KM_OK)
-        return false;
-    size_t count = km_json_find(item->manifest->json, "/metadata/labels", &map) == KM_OK
-                       ? read_labels(map, labels)
-                       : 0;
-    return km_label_selector_matches(&selector, labels, count);
-}
-
-/* ---- the rest ---- */
 
 struct km_slice manifest_body(const struct item *item)
 {

@@ -15,8 +15,6 @@ struct manifest_flags {
 
 /* KM_ERR_CONFIG after a message. */
 int manifest_flags_check(struct manifest_flags *f);
-/* -l against the labels of the manifest. */
-bool manifest_selected(const struct manifest_flags *f, const struct item *item);
 /* What is sent: the manifest, with its namespace. */
 struct km_slice manifest_body(const struct item *item);
 

@@ -86,7 +86,7 @@ int item_get(const struct item *item, const char *sub, struct answer *a)
     return item_blame(item->ns, r, answer_call(a, r));
 }
 
-/* ---- -f ---- */
+/* ---- what a manifest is ---- */
 
 static bool choose_namespace(const struct visit *v, const struct input_object *o, const char **ns)
 {
@@ -116,37 +116,6 @@ static bool find_kind(const struct input_object *o)
     else if (err != KM_OK)
         errors_add_input("unable to recognize \"%s\": %s", o->source, fault.text);
     return err == KM_OK;
-}
-
-static void on_manifest(void *ctx, const struct input_object *o)
-{
-    struct visit *v = ctx;
-    struct item item = {.what = &work.what, .name = o->name, .manifest = o};
-    if (!find_kind(o) || !choose_namespace(v, o, &item.ns))
-        return;
-    v->count++;
-    v->fn(&item);
-}
-
-static int visit_files(struct visit *v, const struct words *words)
-{
-    struct input input = {&v->files, v->recursive, v->validate, on_manifest, v};
-    if (input_check(&input) != KM_OK)
-        return KM_ERR_CONFIG;
-    if (words->count > 0) {
-        bool pair = strchr(words->items[0], '/') != NULL;
-        errors_add_text(
-            pair ? "resource/name arguments cannot be provided when a path is specified"
-            : words->count > 1
-                ? "name cannot be provided when a path is specified"
-                : "when paths, URLs, or stdin is provided as input, you may not specify "
-                  "resource arguments as well");
-        return KM_ERR_CONFIG;
-    }
-    v->single = v->files.count == 1 && !v->recursive && strcmp(v->files.items[0], "-") != 0 &&
-                strchr(v->files.items[0], ',') == NULL && km_port_is_folder(v->files.items[0]) == 0;
-    input_read(&input);
-    return KM_OK;
 }
 
 /* ---- lists ---- */
@@ -261,6 +230,64 @@ static void visit_list(struct visit *v)
 }
 
 /* ---- names ---- */
+
+/* ---- -f ---- */
+
+/* Whether the object is there and its labels are others. The server matches them; what is missing is the command's to tell. */
+static bool passes(const struct visit *v, const struct item *item)
+{
+    char field[300];
+    struct km_buf out;
+    if (item->name[0] == '\0')
+        return false;
+    km_buf_init(&out, field, sizeof field);
+    km_buf_printf(&out, "metadata.name=%s", item->name);
+    work.token[0] = '\0';
+    const struct visit one = {.selector = v->selector, .field_selector = field};
+    int err = fetch_page(&one, item->ns);
+    if (err != KM_OK) {
+        add_list_error(&one, err);
+        return true;
+    }
+    if (work.names_len > 0)
+        return false;
+    answer_begin(&work.answer);
+    return item_get(item, NULL, &work.answer) == KM_OK;
+}
+
+static void on_manifest(void *ctx, const struct input_object *o)
+{
+    struct visit *v = ctx;
+    struct item item = {.what = &work.what, .name = o->name, .manifest = o};
+    if (!find_kind(o) || (v->selector != NULL && !v->live && !selected_here(o->json)) ||
+        !choose_namespace(v, o, &item.ns) || (v->selector != NULL && v->live && passes(v, &item)))
+        return;
+    v->count++;
+    v->fn(&item);
+}
+
+static int visit_files(struct visit *v, const struct words *words)
+{
+    struct input input = {&v->files, v->recursive, v->validate, on_manifest, v};
+    if (input_check(&input) != KM_OK)
+        return KM_ERR_CONFIG;
+    if (v->selector != NULL && selected_parse(v->selector) != KM_OK)
+        return KM_ERR_CONFIG;
+    if (words->count > 0) {
+        bool pair = strchr(words->items[0], '/') != NULL;
+        errors_add_text(
+            pair ? "resource/name arguments cannot be provided when a path is specified"
+            : words->count > 1
+                ? "name cannot be provided when a path is specified"
+                : "when paths, URLs, or stdin is provided as input, you may not specify "
+                  "resource arguments as well");
+        return KM_ERR_CONFIG;
+    }
+    v->single = v->files.count == 1 && !v->recursive && strcmp(v->files.items[0], "-") != 0 &&
+                strchr(v->files.items[0], ',') == NULL && km_port_is_folder(v->files.items[0]) == 0;
+    input_read(&input);
+    return KM_OK;
+}
 
 static void visit_name(struct visit *v, const char *name)
 {

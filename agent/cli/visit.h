@@ -89,6 +89,13 @@ const char *list_lead(const struct km_resource *what, const char *labels, const 
 /* False after an error "invalid resource name ..." was added. */
 bool item_name_ok(const char *name);
 
+/* ---- selected.c: -l beside -f ---- */
+
+/* KM_ERR_CONFIG after an error was added. Then the selector is that of the calls below. */
+int selected_parse(const char *text);
+/* By the labels of a manifest. */
+bool selected_here(struct km_slice json);
+
 /* ---- the visit ---- */
 
 struct visit {
@@ -99,6 +106,7 @@ struct visit {
     /* Of the command. */
     bool validate;      /* see struct input */
     bool any_namespace; /* -n need not be that of a manifest */
+    bool live;          /* -l beside -f is about the labels that the server has, not the file's */
     void (*fn)(const struct item *item);
     /* Result. */
     unsigned count;

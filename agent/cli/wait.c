@@ -17,7 +17,7 @@ struct target_state {
     char value[256];           /* wanted; "" of a path: any */
 };
 
-static struct visit visit;
+static struct visit visit = {.live = true};
 static struct flag_texts fors;
 static const char *timeout_text, *output;
 

@@ -130,6 +130,8 @@ static void settle(struct km_controller *c, uint16_t key, enum km_result result,
 void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,
                           int64_t after_ms)
 {
+    if (!km_queue_processing(c->queue, key))
+        return;
     if (c->places != NULL) {
         struct km_under_way *p = find(c, key);
         if (p == NULL)

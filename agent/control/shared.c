@@ -440,9 +440,34 @@ static void on_timer(void *ctx, int64_t now_ms)
 
 /* ---- for the program ---- */
 
+static void forget_handlers(struct km_shared *s)
+{
+    while (s->handlers != NULL) {
+        struct km_handler *h = s->handlers;
+
+        s->handlers = h->next;
+        h->shared = NULL;
+        h->next = NULL;
+    }
+}
+
 int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fault)
 {
+    if (!km_kind_has_meta(s->reflector.kind))
+        return km_fault_set(fault, KM_ERR_ARG, "the kind of %s does not begin with KM_META_FIELDS",
+                            s->reflector.name);
+    if (s->reflector.kind->record_size != s->store->cache->record_size)
+        return km_fault_set(fault, KM_ERR_ARG, "the store of %s is for records of another kind",
+                            s->reflector.name);
     km_store_init(s->store, hash_seed);
+    forget_handlers(s);
+    s->running = s->replacing = s->synced = s->stop_wanted = s->full = false;
+    s->heal_at_ms = s->heal_space_ms = 0;
+    km_rng_seed(&s->rng, hash_seed);
+    if (s->reflector.rng == NULL)
+        s->reflector.rng = &s->rng;
+    if (s->reflector.client == NULL)
+        s->reflector.client = s->reflector.lane->client;
     memset(s->untold, 0, sizeof s->untold[0] * KM_BITMAP_WORDS(s->store->cache->slot_count));
     s->timer.fn = on_timer;
     s->timer.ctx = s;
@@ -460,6 +485,8 @@ int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fau
 
 static bool begin_running(struct km_shared *s)
 {
+    if (s->timer.fn == NULL)
+        return false;
     /* What came between the stop and now was let pass: only a list brings it in. */
     if (s->stop_wanted && s->depth == 0)
         km_shared_stop(s);
@@ -509,7 +536,7 @@ int km_shared_add(struct km_shared *s, struct km_handler *h)
     struct km_handler **place = &s->handlers;
     bool late = s->running || km_cache_count(s->store->cache) > 0;
 
-    if (h->shared != NULL)
+    if (h->shared != NULL || s->timer.fn == NULL)
         return KM_ERR_ARG;
     h->shared = s;
     h->next = NULL;

@@ -2,10 +2,6 @@
 /* For programs that go straight down: one request at a time, and failures tried again. */
 #include "kubemote/km_rest.h"
 
-/* client-go's defaults. */
-#define SESSION_QPS 5
-#define SESSION_BURST 10
-
 const struct km_retry km_retry_default = {5, 10, 1, 10};
 const struct km_retry km_retry_backoff = {4, 10, 5, 10};
 
@@ -53,22 +49,4 @@ int km_retry_on_conflict(struct km_client *client, const struct km_retry *retry,
                          int (*attempt)(void *ctx, const struct km_status **status), void *ctx)
 {
     return km_retry_on_error(client, retry, is_conflict, attempt, ctx);
-}
-
-int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
-                    struct km_fault *fault)
-{
-    static const struct km_kubeconfig_options usual;
-    int err = km_kubeconfig_load(where != NULL ? where : &usual, &s->config, fault);
-    if (err == KM_OK)
-        err = km_client_tls(&s->config, fault);
-    if (err != KM_OK)
-        return err;
-    km_loop_init(&s->loop);
-    err = km_client_init(&s->client, &s->config, &s->loop, fault);
-    if (err != KM_OK)
-        return err;
-    s->loop.now_ms = km_port_now_ms();
-    km_client_limit(&s->client, SESSION_QPS, SESSION_BURST);
-    return km_lane_init(&s->lane, &s->client, "requests");
 }

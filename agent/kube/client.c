@@ -125,9 +125,12 @@ static int status_text(void *ctx, bool item, struct km_slice text, bool overflow
 }
 
 /* A callback may have given the request up, and sent it again: what is left of these bytes belongs to nobody then. */
-static int unless_ended(const struct km_lane *lane, uint32_t round, int err)
+static int unless_ended(struct km_lane *lane, uint32_t round, int err)
 {
-    return lane->conn.round == round ? err : KM_ERR_CANCELED;
+    if (lane->conn.round != round)
+        return KM_ERR_CANCELED;
+    lane->given_up = err < 0 && !km_err_is_hostile(err);
+    return err;
 }
 
 static int request_text(void *ctx, bool item, struct km_slice text, bool overflow)
@@ -332,7 +335,7 @@ static int verdict(struct km_lane *lane, struct km_request *r, int err)
     if (says_failure(lane))
         return KM_ERR_STATUS;
     if (lane->is_status && r->schema != NULL)
-        return KM_ERR_SYNTAX;
+        return r->status_will_do ? KM_OK : KM_ERR_SYNTAX;
     if (r->schema == NULL)
         return KM_OK;
     err = km_sieve_end(&lane->sieve);
@@ -373,7 +376,7 @@ void kube_on_done(void *ctx, int err, const struct km_fault *fault)
     bool mute = r->stream && err == KM_OK && !lane->body_came; /* says nothing about the server */
     if ((err == KM_OK && !mute) || err == KM_ERR_STATUS)
         note_link_success(client, r);
-    else if (err != KM_OK && err != KM_ERR_CANCELED &&
+    else if (err != KM_OK && err != KM_ERR_CANCELED && !lane->given_up &&
              !(r->stream && r->http_status == 200 && !km_err_is_hostile(err)))
         note_link_failure(client, r, err, lane->fault.text);
     lane->active = NULL;

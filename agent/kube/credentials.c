@@ -28,6 +28,8 @@ void kube_endpoint_init(struct km_client *client)
 
 int km_client_user_agent(struct km_client *client, const char *text)
 {
+    if (text == NULL)
+        return KM_ERR_ARG;
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             return KM_ERR_ARG;

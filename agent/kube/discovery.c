@@ -248,6 +248,8 @@ int km_discovery_find(struct km_discovery *d, const char *arg, struct km_api_res
     char text[sizeof((struct search *)0)->rest];
     struct search s = {.out = out};
     int found = 0;
+    if (arg == NULL)
+        arg = "";
     if (lower(arg, text, sizeof text) == KM_OK) {
         size_t name = strcspn(text, ".");
         if (text[name] == '.')
@@ -279,6 +281,8 @@ static int on_kind(void *ctx, const struct km_api_resource *r)
 int km_discovery_kind(struct km_discovery *d, const char *api_version, const char *kind,
                       struct km_api_resource *out, struct km_fault *fault)
 {
+    if (api_version == NULL || kind == NULL)
+        return km_fault_set(fault, KM_ERR_ARG, "apiVersion or kind is missing");
     const char *slash = strchr(api_version, '/');
     struct kind_search s = {.version = km_slice_of(slash == NULL ? api_version : slash + 1),
                             .kind = kind};

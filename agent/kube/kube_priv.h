@@ -16,6 +16,11 @@ struct km_slice kube_token(struct km_client *client, int64_t now_ms);
 int kube_tls_setup(const struct km_kubeconfig *config, const struct km_tls_creds *creds,
                    struct km_fault *fault);
 
+/* ---- lane.c ---- */
+
+/* Those that await another attempt. */
+void kube_cancel_retries(struct km_client *client);
+
 /* ---- kubeconfig_store.c ---- */
 
 /* Zeroes. A plain memset of memory that is not read again may be left out by the compiler. */

@@ -103,6 +103,7 @@ void kube_start_next(struct km_lane *lane)
     lane->waiting = r->next;
     r->next = NULL;
     lane->active = r;
+    lane->given_up = false;
     r->http_status = 0;
     r->resent = false;
     r->started_ms = lane->client->loop->now_ms;
@@ -167,8 +168,10 @@ bool kube_retry(struct km_lane *lane, struct km_request *r, int err)
 
 void kube_finish(struct km_lane *lane, struct km_request *r, int err)
 {
+    static const struct km_fault given_up = {KM_ERR_CANCELED, "given up by us"};
     r->status = &lane->status;
-    r->fault = &lane->fault;
+    /* One that was not sent has left no words on the lane. */
+    r->fault = err == KM_ERR_CANCELED ? &given_up : &lane->fault;
     r->result = err;
     r->lane = NULL;
     if (r->on_done != NULL)
@@ -177,7 +180,7 @@ void kube_finish(struct km_lane *lane, struct km_request *r, int err)
 
 int km_request_send(struct km_request *r, struct km_lane *lane)
 {
-    if (r->lane != NULL)
+    if (r->lane != NULL || (r->schema != NULL && r->on_text == NULL))
         return KM_ERR_ARG;
     r->lane = lane;
     enqueue(lane, r);
@@ -208,6 +211,20 @@ void km_request_cancel(struct km_request *r)
         break;
     }
     kube_finish(lane, r, KM_ERR_CANCELED);
+}
+
+/* A request that awaits its next attempt stands on no lane, but its timer knows it. Cancelling moves the heap's timers. */
+void kube_cancel_retries(struct km_client *client)
+{
+    const struct km_timers *timers = &client->loop->timers;
+    uint16_t i = 0;
+    while (i < timers->count) {
+        struct km_request *r = timers->heap[i]->ctx;
+        bool ours = timers->heap[i]->fn == on_retry && r->lane->client == client;
+        if (ours)
+            km_request_cancel(r);
+        i = ours ? 0 : (uint16_t)(i + 1);
+    }
 }
 
 void km_client_suspect(struct km_client *client, const char *why)

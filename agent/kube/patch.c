@@ -10,9 +10,21 @@ void km_patch_begin(struct km_json_writer *w, struct km_buf *out)
     km_json_array(w);
 }
 
+static bool is_pointer(const char *text)
+{
+    if (text == NULL || (text[0] != '\0' && text[0] != '/'))
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text == '~' && text[1] != '0' && text[1] != '1')
+            return false;
+    }
+    return true;
+}
+
 static void operation(struct km_json_writer *w, const char *op, const char *pointer,
                       const struct km_slice *value)
 {
+    w->broken = w->broken || !is_pointer(pointer);
     km_json_object(w);
     km_json_kv_str(w, "op", op);
     km_json_kv_str(w, "path", pointer);
@@ -87,6 +99,8 @@ int km_merge_patch(struct km_buf *out, const char *pointer, struct km_slice valu
     char segment[CONFIG_KM_JSON_KEY_BYTES + 1];
     struct km_json_writer w;
     uint16_t depth = 0;
+    if (pointer == NULL)
+        return KM_ERR_ARG;
     km_json_writer_init(&w, out);
     while (*pointer != '\0') {
         int err = take_segment(&pointer, segment, sizeof segment);

@@ -18,7 +18,7 @@ static bool segment_ok(const char *segment)
 
 static int add_segment(struct km_buf *out, const char *segment)
 {
-    if (!segment_ok(segment))
+    if (segment == NULL || !segment_ok(segment))
         return KM_ERR_ARG;
     km_buf_putc(out, '/');
     km_http_escape(out, km_slice_of(segment));
@@ -27,8 +27,9 @@ static int add_segment(struct km_buf *out, const char *segment)
 
 static int add_group(struct km_buf *out, const struct km_resource *resource)
 {
-    km_buf_puts(out, resource->group[0] == '\0' ? "/api" : "/apis");
-    if (resource->group[0] != '\0' && add_segment(out, resource->group) != KM_OK)
+    bool core = resource->group == NULL || resource->group[0] == '\0';
+    km_buf_puts(out, core ? "/api" : "/apis");
+    if (!core && add_segment(out, resource->group) != KM_OK)
         return KM_ERR_ARG;
     return add_segment(out, resource->version);
 }

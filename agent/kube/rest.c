@@ -46,6 +46,29 @@ static void put_options(struct km_buf *out, const struct km_options *o, bool wat
         km_query(out, "watch", "true");
 }
 
+/* ---- what is refused before it is sent ---- */
+
+static int refuse(struct km_request *r, int err, const char *why)
+{
+    static struct km_fault refused;
+    km_fault_clear(&refused);
+    r->fault = &refused;
+    r->status = NULL;
+    r->http_status = 0;
+    r->result = err;
+    return km_fault_set(&refused, err, "%s", why);
+}
+
+static int too_long(struct km_request *r)
+{
+    return refuse(r, KM_ERR_TOO_LONG, "path and query take more than CONFIG_KM_TARGET_BYTES");
+}
+
+static int no_name(struct km_request *r)
+{
+    return refuse(r, KM_ERR_ARG, "the object's name is missing");
+}
+
 /* ---- targets ---- */
 
 struct place {
@@ -59,8 +82,12 @@ static int aim(struct km_request *r, const struct km_client *c, enum km_http_met
     struct km_buf out;
     km_buf_init(&out, r->target, sizeof r->target);
     int err = km_path(&out, c->config->base_path, at->what, at->ns, at->name, at->sub);
+    if (err == KM_ERR_ARG)
+        return refuse(
+            r, err,
+            "the resource, namespace, name or subresource is empty or no segment of a path");
     if (err != KM_OK)
-        return err;
+        return too_long(r);
     put_options(&out, options, watch);
     r->method = method;
     r->what = at->what->plural;
@@ -70,7 +97,7 @@ static int aim(struct km_request *r, const struct km_client *c, enum km_http_met
     r->raw = false;
     if (r->timeout_ms == 0)
         r->timeout_ms = CALL_TIMEOUT_MS;
-    return out.overflow ? KM_ERR_TOO_LONG : KM_OK;
+    return out.overflow ? too_long(r) : KM_OK;
 }
 
 /* client-go's preflight: what would go to another place than was meant. */
@@ -84,7 +111,7 @@ int km_rest_get(struct km_request *r, const struct km_client *c, const struct km
 {
     const struct place at = {what, ns, name, sub};
     if (name == NULL)
-        return KM_ERR_ARG;
+        return no_name(r);
     return aim(r, c, KM_GET, &at, options, false);
 }
 
@@ -118,7 +145,7 @@ int km_rest_create(struct km_request *r, const struct km_client *c, const struct
 {
     const struct place at = {what, ns, name, sub};
     if (sub != NULL && name == NULL)
-        return KM_ERR_ARG;
+        return no_name(r);
     return aim_body(r, c, KM_POST, &at, KM_TYPE_JSON, body, options);
 }
 
@@ -128,7 +155,7 @@ int km_rest_update(struct km_request *r, const struct km_client *c, const struct
 {
     const struct place at = {what, ns, name, sub};
     if (name == NULL)
-        return KM_ERR_ARG;
+        return no_name(r);
     return aim_body(r, c, KM_PUT, &at, KM_TYPE_JSON, body, options);
 }
 
@@ -138,9 +165,14 @@ int km_rest_patch(struct km_request *r, const struct km_client *c, const struct 
 {
     const struct place at = {what, ns, name, sub};
     if (name == NULL)
-        return KM_ERR_ARG;
-    if (strcmp(type, KM_TYPE_APPLY) == 0 && (options == NULL || options->field_manager == NULL))
-        return KM_ERR_ARG;
+        return no_name(r);
+    if (type == NULL)
+        return refuse(r, KM_ERR_ARG, "the patch has no type");
+    if (body.len == 0)
+        return refuse(r, KM_ERR_ARG, "the patch is empty");
+    if (strcmp(type, KM_TYPE_APPLY) == 0 &&
+        (options == NULL || options->field_manager == NULL || options->field_manager[0] == '\0'))
+        return refuse(r, KM_ERR_ARG, "server-side apply needs a field manager");
     return aim_body(r, c, KM_PATCH, &at, type, body, options);
 }
 
@@ -185,16 +217,26 @@ static int put_delete_options(struct km_buf *out, const struct km_delete_options
     return km_json_finish(&w);
 }
 
+static int aim_delete(struct km_request *r, const struct km_client *c, const struct place *at,
+                      const struct km_delete_options *how, struct km_buf *body,
+                      const struct km_options *options)
+{
+    if (body == NULL && how != NULL)
+        return refuse(r, KM_ERR_ARG, "the options of a deletion need room for a body");
+    if (body != NULL && put_delete_options(body, how) != KM_OK)
+        return refuse(r, KM_ERR_TOO_LONG, "the body of the deletion does not fit its buffer");
+    return aim_body(r, c, KM_DELETE, at, KM_TYPE_JSON,
+                    body != NULL ? km_buf_slice(body) : (struct km_slice){0}, options);
+}
+
 int km_rest_delete(struct km_request *r, const struct km_client *c, const struct km_resource *what,
                    const char *ns, const char *name, const struct km_delete_options *how,
                    struct km_buf *body)
 {
     const struct place at = {what, ns, name, NULL};
     if (name == NULL)
-        return KM_ERR_ARG;
-    int err = put_delete_options(body, how);
-    return err != KM_OK ? err
-                        : aim_body(r, c, KM_DELETE, &at, KM_TYPE_JSON, km_buf_slice(body), NULL);
+        return no_name(r);
+    return aim_delete(r, c, &at, how, body, NULL);
 }
 
 int km_rest_delete_collection(struct km_request *r, const struct km_client *c,
@@ -203,26 +245,32 @@ int km_rest_delete_collection(struct km_request *r, const struct km_client *c,
                               const struct km_options *options)
 {
     const struct place at = {what, ns, NULL, NULL};
-    int err = put_delete_options(body, how);
-    return err != KM_OK ? err
-                        : aim_body(r, c, KM_DELETE, &at, KM_TYPE_JSON, km_buf_slice(body), options);
+    return aim_delete(r, c, &at, how, body, options);
 }
 
 int km_rest_raw(struct km_request *r, const struct km_client *c, enum km_http_method method,
                 const char *path)
 {
     struct km_buf out;
-    if (path[0] != '/')
-        return KM_ERR_ARG;
+    if (path == NULL || path[0] != '/')
+        return refuse(r, KM_ERR_ARG, "a path begins with a slash");
     km_buf_init(&out, r->target, sizeof r->target);
     km_buf_puts(&out, c->config->base_path);
     km_buf_puts(&out, path);
     r->method = method;
     r->what = "raw";
+    r->stream = false;
     r->raw = true;
     r->body = (struct km_slice){0};
     r->content_type = NULL;
     if (r->timeout_ms == 0)
         r->timeout_ms = CALL_TIMEOUT_MS;
-    return out.overflow ? KM_ERR_TOO_LONG : KM_OK;
+    return out.overflow ? too_long(r) : KM_OK;
+}
+
+int km_rest_collect(struct km_request *r, struct km_slice bytes)
+{
+    struct km_buf *out = r->ctx;
+    km_buf_put_slice(out, bytes);
+    return out->overflow ? KM_ERR_FULL : KM_OK;
 }

@@ -10,6 +10,18 @@ KM_ELEMENT_TABLE(cause, KM_CAUSE_FIELDS)
 KM_KIND_TABLE(status, "Status", KM_STATUS_FIELDS)
 KM_KIND_TABLE(meta, "PartialObjectMetadata", KM_META_KIND_FIELDS)
 
+bool km_kind_has_meta(const struct km_kind *kind)
+{
+    if (kind == NULL || kind->field_count < km_kind_meta.field_count)
+        return false;
+    for (uint16_t i = 0; i < km_kind_meta.field_count; i++) {
+        const struct km_field *f = &kind->fields[i], *meta = &km_kind_meta.fields[i];
+        if (strcmp(f->path, meta->path) != 0 || f->offset != meta->offset || f->size != meta->size)
+            return false;
+    }
+    return true;
+}
+
 /* The reasons that apimachinery knows; for any other the code decides. */
 static bool known_reason(const char *reason)
 {

@@ -166,7 +166,10 @@ static bool deliver(struct km_conn *c, struct km_slice in)
         if (c->round != round)
             return false;
         if (err < 0) {
-            net_fail(c, err, "sent an answer that can't be used", km_strerror(err));
+            net_fail(c, err,
+                     km_err_is_hostile(err) ? "sent an answer that can't be used"
+                                            : "sent an answer that was given up",
+                     km_strerror(err));
             return false;
         }
     }

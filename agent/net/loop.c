@@ -31,6 +31,18 @@ int km_loop_add(struct km_loop *loop, struct km_conn *conn)
     return KM_OK;
 }
 
+void km_loop_remove(struct km_loop *loop, struct km_conn *conn)
+{
+    uint16_t kept = 0;
+
+    for (uint16_t i = 0; i < loop->conn_count; i++) {
+        if (loop->conns[i] != conn)
+            loop->conns[kept++] = loop->conns[i];
+    }
+    km_pool_give(&conn_pool, (uint32_t)(loop->conn_count - kept));
+    loop->conn_count = kept;
+}
+
 /* Milliseconds until something is due, -1 = no limit. */
 static int64_t wait_ms(const struct km_loop *loop, int64_t max_wait_ms)
 {
@@ -80,6 +92,8 @@ void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms)
     uint16_t conn_count =
         loop->conn_count; /* a callback may add more; the source's entries stand behind */
 
+    if (loop->turning)
+        return;
     loop->turning = true;
     loop->now_ms = km_port_now_ms();
     wait_for_events(loop, fds, wait_ms(loop, max_wait_ms));
@@ -105,7 +119,7 @@ void km_loop_pause(struct km_loop *loop, int64_t delay_ms)
 {
     int64_t until_ms = km_port_now_ms() + delay_ms;
 
-    while (delay_ms > 0 && !km_port_stop_requested()) {
+    while (delay_ms > 0 && !loop->turning && !km_port_stop_requested()) {
         km_loop_turn(loop, delay_ms);
         delay_ms = until_ms - km_port_now_ms();
     }

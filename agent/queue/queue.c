@@ -170,6 +170,18 @@ bool km_queue_busy(const struct km_queue *q, uint16_t key)
     return busy;
 }
 
+bool km_queue_processing(const struct km_queue *q, uint16_t key)
+{
+    bool processing;
+
+    if (key >= q->key_count)
+        return false;
+    KM_QUEUE_HOLD(q);
+    processing = (q->states[key] & KM_QUEUE_PROCESSING) != 0;
+    KM_QUEUE_RELEASE(q);
+    return processing;
+}
+
 static int64_t next(const struct km_queue *q)
 {
     if (q->ring.count > 0)

@@ -631,7 +631,7 @@ void km_reflector_resume(struct km_reflector *r, const char *rv)
 {
     if (r->state != KM_WATCH_STOPPED)
         return;
-    bool usable = rv[0] != '\0' && strcmp(rv, "0") != 0;
+    bool usable = rv != NULL && rv[0] != '\0' && strcmp(rv, "0") != 0;
     if (!usable || km_slice_copy(km_slice_of(rv), r->rv, sizeof r->rv) != KM_OK) {
         r->rv[0] = '\0';
         begin(r, KM_WATCH_STREAM);

@@ -273,7 +273,7 @@ int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault)
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv)
 {
     bool busy = w->running || w->telling || km_request_busy(&w->watch.request);
-    if (busy || rv[0] == '\0' || strcmp(rv, "0") == 0)
+    if (busy || w->watch.timer.fn == NULL || rv == NULL || rv[0] == '\0' || strcmp(rv, "0") == 0)
         return KM_ERR_ARG;
     int err = km_slice_copy(km_slice_of(rv), w->rv, sizeof w->rv);
     if (err != KM_OK)

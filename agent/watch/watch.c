@@ -157,6 +157,9 @@ static void on_timer(void *ctx, int64_t now_ms)
 
 int km_watch_init(struct km_watch *w, struct km_fault *fault)
 {
+    if (!km_kind_has_meta(w->kind))
+        return km_fault_set(fault, KM_ERR_ARG, "the kind of %s does not begin with KM_META_FIELDS",
+                            w->name);
     w->timer.fn = on_timer;
     w->timer.ctx = w;
     w->parts[0] = (struct km_schema_part){"", &km_kind_watch_frame};
@@ -175,7 +178,7 @@ static void fill_options(const struct km_watch *w, const char *rv, struct km_opt
 
     *options = (struct km_options){.label_selector = w->label_selector,
                                    .field_selector = w->field_selector,
-                                   .resource_version = rv[0] != '\0' ? rv : NULL,
+                                   .resource_version = rv,
                                    .timeout_seconds = km_rng_range(w->rng, least_s, 2 * least_s),
                                    .allow_bookmarks = KM_YES};
     if (!w->initial_events)
@@ -188,7 +191,7 @@ int km_watch_start(struct km_watch *w, const char *rv)
 {
     struct km_options options;
 
-    if (w->running || km_request_busy(&w->request))
+    if (w->timer.fn == NULL || w->running || km_request_busy(&w->request))
         return KM_ERR_ARG;
     fill_options(w, rv, &options);
     w->request = (struct km_request){.what = w->name,

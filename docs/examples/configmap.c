@@ -26,7 +26,7 @@ static int create(void)
     memcpy(map.data[0].key, "visits", sizeof "visits");
     memcpy(map.data[0].value, "0", sizeof "0");
     map.data_count = 1;
-    return km_typed_create(&maps, NULL);
+    return km_typed_create(&maps, NULL, NULL);
 }
 
 /* Read, change, write: only if nobody wrote in between. Called again after a conflict. */
@@ -37,7 +37,7 @@ static int visit(void *ctx, const struct km_status **status)
     struct km_buf out;
     uint64_t count = 0;
     (void)ctx;
-    int err = km_typed_get(&maps, ns, name, NULL);
+    int err = km_typed_get(&maps, ns, name, NULL, NULL);
     *status = maps.request.status;
     if (err != KM_OK)
         return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A kind of one's own, declared as the library declares its kinds: one list makes struct, decoder and encoder. Reads a Widget
- * (example.com/v1), writes its status, and creates a copy: custom_resource NAMESPACE NAME
+ * (example.com/v1), writes its status, and applies a copy: custom_resource NAMESPACE NAME
  */
 #include <stdio.h>
 #include <string.h>
@@ -47,13 +47,14 @@ static int write_status(void)
 
 static int copy(void)
 {
+    const struct km_options options = {.field_manager = "custom-resource"};
     struct km_widget made = widget;
     made.uid[0] = made.rv[0] = '\0';
     made.pieces = 0;
     if (snprintf(made.name, sizeof made.name, "%.240s-copy", widget.name) < 0)
         return KM_ERR_TOO_LONG;
     widget = made;
-    return km_typed_create(&widgets, NULL);
+    return km_typed_apply(&widgets, NULL, &options);
 }
 
 int main(int argc, char **argv)
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: custom_resource NAMESPACE NAME\n"), 1;
     if (km_session_open(&session, NULL, &why) != KM_OK)
         return fprintf(stderr, "error: %s\n", why.text), 1;
-    int err = km_typed_get(&widgets, argv[1], argv[2], NULL);
+    int err = km_typed_get(&widgets, argv[1], argv[2], NULL, NULL);
     if (err == KM_OK)
         err = write_status();
     if (err == KM_OK)
@@ -73,6 +74,6 @@ int main(int argc, char **argv)
         err = copy();
     if (err != KM_OK)
         return fprintf(stderr, "error: %s\n", km_typed_problem(&widgets, err)), 1;
-    printf("%s created\n", widget.name);
+    printf("%s applied\n", widget.name);
     return 0;
 }

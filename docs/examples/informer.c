@@ -16,9 +16,6 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, CONFIGMAPS);
 
 static const struct km_resource resource = {"", "v1", "configmaps"};
 static struct km_session session;
-static struct km_schema_node event_nodes[CONFIG_KM_JSON_NODE_COUNT],
-    list_nodes[CONFIG_KM_JSON_NODE_COUNT];
-static struct km_rng rng;
 
 /* ---- the first handler ---- */
 
@@ -102,17 +99,12 @@ int main(void)
     uint32_t seed = 0;
     int err = km_session_open(&session, NULL, &why);
     (void)km_port_entropy(&seed, sizeof seed);
-    km_rng_seed(&rng, seed);
     km_port_signals();
     r->name = "configmaps";
     r->resource = &resource;
     r->metadata_only = true; /* the contents stay on the server */
     r->kind = &km_kind_meta;
     r->lane = &session.lane;
-    r->client = &session.client;
-    r->event_nodes = event_nodes;
-    r->list_nodes = list_nodes;
-    r->rng = &rng;
     if (err == KM_OK)
         err = km_shared_init(&configmaps, seed, &why);
     if (err == KM_OK)

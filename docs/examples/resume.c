@@ -13,9 +13,6 @@ KM_SHARED_DEFINE(configmaps, struct km_meta, 500, KM_KEY_SIZE, NULL, NULL);
 
 static const struct km_resource resource = {"", "v1", "configmaps"};
 static struct km_session session;
-static struct km_schema_node event_nodes[CONFIG_KM_JSON_NODE_COUNT],
-    list_nodes[CONFIG_KM_JSON_NODE_COUNT];
-static struct km_rng rng;
 static struct km_saved saved;
 
 static void print(const char *what, const void *record)
@@ -56,10 +53,11 @@ int main(int argc, char **argv)
     struct km_reflector *r = &configmaps.reflector;
     struct km_fault why = {0};
     char version[KM_VERSION_SIZE];
+    uint32_t seed = 0;
     if (argc != 3)
         return fprintf(stderr, "usage: resume FILE NAMESPACE\n"), 1;
     int err = km_session_open(&session, NULL, &why);
-    km_rng_seed(&rng, (uint64_t)km_port_wall_us());
+    (void)km_port_entropy(&seed, sizeof seed);
     km_port_signals();
     r->name = "configmaps";
     r->resource = &resource;
@@ -67,12 +65,8 @@ int main(int argc, char **argv)
     r->metadata_only = true;
     r->kind = &km_kind_meta;
     r->lane = &session.lane;
-    r->client = &session.client;
-    r->event_nodes = event_nodes;
-    r->list_nodes = list_nodes;
-    r->rng = &rng;
     if (err == KM_OK)
-        err = km_shared_init(&configmaps, km_rng_u32(&rng), &why);
+        err = km_shared_init(&configmaps, seed, &why);
     if (err == KM_OK)
         err = km_shared_add(&configmaps, &handler);
     if (err != KM_OK)

@@ -255,6 +255,8 @@ struct km_counter {
 };
 
 void km_counter_register(struct km_counter *counter);
+/* Before its memory is used for something else; harmless when it is not registered. */
+void km_counter_unregister(struct km_counter *counter);
 const struct km_counter *km_counter_first(void);
 
 /* The pool's storage stands in a section of its own, so that the memory plan is read from the

@@ -85,7 +85,7 @@ void km_controller_init(struct km_controller *c);
 void km_controller_wake(struct km_controller *c);
 /* Puts the key on the queue and wakes the controller. */
 void km_controller_add(struct km_controller *c, uint16_t key);
-/* Ignored for a key that is not under way, when there are places. */
+/* Ignored for a key that is not under way. */
 void km_controller_finish(struct km_controller *c, uint16_t key, enum km_result result,
                           int64_t after_ms);
 /* No key is handed out any more; in_flight falls to 0 as reconciles finish. */

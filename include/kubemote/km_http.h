@@ -199,9 +199,12 @@ struct km_loop {
 
 void km_loop_init(struct km_loop *loop);
 int km_loop_add(struct km_loop *loop, struct km_conn *conn); /* KM_ERR_FULL */
-/* One turn: poll (until the nearest deadline or max_wait_ms, negative = no limit), step connections, run timers. */
+/* Of a closed connection; not from within a turn. */
+void km_loop_remove(struct km_loop *loop, struct km_conn *conn);
+/* One turn: poll (until the nearest deadline or max_wait_ms, negative = no limit), step connections, run timers. Does nothing
+   from within a callback of the same loop. */
 void km_loop_turn(struct km_loop *loop, int64_t max_wait_ms);
-/* Turns it for delay_ms, or until the process is to stop. */
+/* Turns it for delay_ms, or until the process is to stop. Nothing from within a callback either. */
 void km_loop_pause(struct km_loop *loop, int64_t delay_ms);
 
 #endif

@@ -78,7 +78,8 @@ struct km_handler {
 };
 
 struct km_shared {
-    /* Set before km_shared_init; of the reflector all but the sink. */
+    /* Set before km_shared_init; of the reflector all but the sink, the nodes, which KM_SHARED_DEFINE brings, the client, which
+       is the lane's, and rng: NULL is one of its own, seeded by hash_seed. */
     struct km_reflector reflector;
     struct km_store *store;
     uint32_t *untold; /* a bit per slot */
@@ -96,6 +97,7 @@ struct km_shared {
     struct km_handler *handlers;
     struct km_shared *next; /* of a factory */
     struct km_saved *saved;
+    struct km_rng rng;
     struct km_timer timer;
     uint16_t depth; /* of calls under way */
     bool running, replacing, synced, stop_wanted, full;
@@ -109,11 +111,18 @@ struct km_shared {
 #define KM_SHARED_DEFINE(id, type, slots_, key_size_, prefers_, ctx_) \
     KM_STORE_DEFINE(id##_store, type, slots_, key_size_, prefers_, ctx_); \
     static uint32_t id##_untold[KM_BITMAP_WORDS(slots_)] KM_POOL_STORAGE(id##_untold); \
-    static struct km_shared id = {.store = &id##_store, .untold = id##_untold}
+    static struct km_schema_node id##_nodes[2][CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE( \
+        id##_nodes); \
+    static struct km_shared id = { \
+        .reflector = {.event_nodes = id##_nodes[0], .list_nodes = id##_nodes[1]}, \
+        .store = &id##_store, \
+        .untold = id##_untold}
 
-/* Empties the store and sets the reflector up. Start-up only. Indexes are added to the store after this. */
+/* Empties the store, forgets its handlers and sets the reflector up; not while it runs. Indexes and handlers are added after
+   this. KM_ERR_ARG: the kind does not begin with KM_META_FIELDS, or the store is for records of another kind; KM_ERR_FULL as
+   km_reflector_init. */
 int km_shared_init(struct km_shared *s, uint32_t hash_seed, struct km_fault *fault);
-/* Starts, or starts again after a stop: the contents are kept and put right by a new list. */
+/* Starts, or starts again after a stop: the contents are kept and put right by a new list. Nothing before km_shared_init. */
 void km_shared_start(struct km_shared *s);
 /*
  * For programs that handle events and keep no picture: the resourceVersion is noted in `saved` when all handlers had an event,
@@ -127,7 +136,7 @@ void km_shared_resume(struct km_shared *s, const char *rv); /* "" = as km_shared
 /* No call comes after it returned or, from within a call, after all handlers were told of that change. Contents and handlers
    stay. */
 void km_shared_stop(struct km_shared *s);
-/* Adds a handler, at any time. KM_ERR_ARG: it is one already, of this informer or another. */
+/* Adds a handler, at any time after km_shared_init. KM_ERR_ARG: before it, or it is one already, of this informer or another. */
 int km_shared_add(struct km_shared *s, struct km_handler *h);
 /* KM_OK, also when it is removed already; KM_ERR_ARG: another informer's. */
 int km_shared_remove(struct km_shared *s, struct km_handler *h);

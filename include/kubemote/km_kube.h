@@ -25,6 +25,9 @@ struct km_object {
     char ns[64], name[254], uid[64], rv[32];
 };
 
+/* Whether records of that kind can be read as struct km_object. */
+bool km_kind_has_meta(const struct km_kind *kind);
+
 /* What a write answers when asked for PartialObjectMetadata. */
 #define KM_META_KIND_FIELDS(S, I, B, R, A, M) KM_META_FIELDS(S)
 KM_KIND_STRUCT(meta, KM_META_KIND_FIELDS)
@@ -83,7 +86,7 @@ void km_status_generic(struct km_status *s, uint16_t code, enum km_http_method m
 /* ---- paths ---- */
 
 struct km_resource {
-    const char *group, *version, *plural; /* group "" = core */
+    const char *group, *version, *plural; /* group "" or NULL = core */
 };
 extern const struct km_resource km_nodes, km_pods, km_leases, km_events;
 
@@ -122,13 +125,17 @@ struct km_request {
     /* Sending it twice does what sending it once does, or is answered with a refusal that the caller takes for success. Then a
        POST or PATCH too is sent again at once when the server had closed the kept connection under it. */
     bool repeatable;
-    uint8_t priority;        /* lower goes first among those that wait for the lane */
-    int64_t timeout_ms;      /* from the first byte out to the last byte in; KM_NEVER for a watch */
-    int64_t head_timeout_ms; /* until the response head; 0 = timeout_ms */
+    uint8_t priority; /* lower goes first among those that wait for the lane */
+    /* From when it leaves the line of the lane to the last byte in; KM_NEVER for a watch. 0 = 10 s, but for requests that
+       km_rest_... filled: none, as in client-go. KM_ERR_TIMEOUT. */
+    int64_t timeout_ms;
+    int64_t head_timeout_ms;        /* until the response head; 0 = timeout_ms */
     const struct km_schema *schema; /* of a 2xx body; NULL = read and dropped */
     bool stream;                    /* the body is a sequence of documents */
     bool
         raw; /* a 2xx body goes to on_bytes whatever it is; else a Status in it that is no Success is an error */
+    /* A Status that says Success is as good as what the schema is for, and comes to nobody: evictions, bindings. */
+    bool status_will_do;
     void (*on_open)(struct km_request *r); /* a 2xx head came; may be NULL */
     int (*on_text)(struct km_request *r, bool item, struct km_slice text,
                    bool overflow); /* see km_sieve_fn */
@@ -169,6 +176,7 @@ struct km_lane {
     struct km_request *waiting, *active;
     size_t object_bytes; /* since the last whole object */
     bool drop;           /* its connection is of credentials before the present ones */
+    bool given_up;       /* by the request's own callback: that says nothing about the server */
     bool body_failed;    /* an error answer's body was no JSON */
     bool body_came;      /* a whole document */
     bool body_begun;     /* what it is was told by its first bytes */
@@ -238,11 +246,15 @@ enum km_measure {
 typedef void (*km_measure_fn)(const struct km_request *r, enum km_measure what, int64_t value);
 /* Of all clients of the process; NULL: nothing is told. */
 void km_client_measure(km_measure_fn fn);
-/* Adds a connection. KM_ERR_FULL. */
+/* Ends the client: requests that wait or are under way end with KM_ERR_CANCELED, connections are closed, the token is wiped.
+   Informers and watches are stopped before, and their requests with them. Init may follow. KM_ERR_REENTRANT from inside a
+   callback of the loop: nothing was done then. */
+int km_client_close(struct km_client *client);
+/* Adds a connection. KM_ERR_FULL beyond CONFIG_KM_CONN_COUNT of them. */
 int km_lane_init(struct km_lane *lane, struct km_client *client, const char *name);
 /* Bounds the rate of requests by a token bucket, full at first; watches take no token. qps 0, as after init: no limit. */
 void km_client_limit(struct km_client *client, uint32_t qps, uint32_t burst);
-/* Queues the request on the lane. KM_ERR_ARG when it is under way already. */
+/* Queues the request on the lane. KM_ERR_ARG when it is under way already, or has a schema and no on_text. */
 int km_request_send(struct km_request *r, struct km_lane *lane);
 bool km_request_busy(const struct km_request *r);
 /* on_done is called with KM_ERR_CANCELED before this returns; harmless when not under way. May be called from the request's own

@@ -242,6 +242,8 @@ uint16_t km_queue_requeues(const struct km_queue *q, uint16_t key);
 uint16_t km_queue_len(const struct km_queue *q); /* waiting in the ring */
 /* The key waits, is delayed, or is processed. */
 bool km_queue_busy(const struct km_queue *q, uint16_t key);
+/* It was handed out and is not done. */
+bool km_queue_processing(const struct km_queue *q, uint16_t key);
 /* When the next delayed key is due; 0 when the ring is not empty; KM_NEVER. */
 int64_t km_queue_next(const struct km_queue *q);
 /* Nothing is added from now on and delayed keys are dropped; what waits is still handed out. Ends a

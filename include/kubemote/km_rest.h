@@ -40,9 +40,10 @@ struct km_delete_options {
 };
 
 /*
- * All: ns NULL = cluster-scoped, or all namespaces for lists. sub NULL = the object itself. KM_ERR_ARG for what client-go's
- * preflight refuses (empty name, empty namespace where one is needed, a bad path segment); KM_ERR_TOO_LONG when the target
- * does not fit CONFIG_KM_TARGET_BYTES. options may be NULL.
+ * All: ns NULL = cluster-scoped, or all namespaces for lists. sub NULL = the object itself. options may be NULL. r->timeout_ms
+ * 0 becomes KM_NEVER, and r->retries stays 0: client-go would have 10. KM_ERR_ARG for what client-go's preflight refuses (empty
+ * name, empty namespace where one is needed, a bad path segment); KM_ERR_TOO_LONG when the target does not fit
+ * CONFIG_KM_TARGET_BYTES; r->fault has words then, until the next one that is refused.
  */
 int km_rest_get(struct km_request *r, const struct km_client *c, const struct km_resource *what,
                 const char *ns, const char *name, const char *sub,
@@ -59,11 +60,11 @@ int km_rest_create(struct km_request *r, const struct km_client *c, const struct
 int km_rest_update(struct km_request *r, const struct km_client *c, const struct km_resource *what,
                    const char *ns, const char *name, const char *sub, struct km_slice body,
                    const struct km_options *options);
-/* type: KM_TYPE_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY. */
+/* type: KM_TYPE_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY; the last needs options->field_manager. */
 int km_rest_patch(struct km_request *r, const struct km_client *c, const struct km_resource *what,
                   const char *ns, const char *name, const char *sub, const char *type,
                   struct km_slice body, const struct km_options *options);
-/* `body` is where the DeleteOptions are written. */
+/* `body` is where the DeleteOptions are written; NULL when `how` is NULL, and none are sent then. */
 int km_rest_delete(struct km_request *r, const struct km_client *c, const struct km_resource *what,
                    const char *ns, const char *name, const struct km_delete_options *how,
                    struct km_buf *body);
@@ -74,6 +75,9 @@ int km_rest_delete_collection(struct km_request *r, const struct km_client *c,
 /* A path of the server as it is ("/readyz?verbose"), already escaped; the base path of the kubeconfig goes in front. */
 int km_rest_raw(struct km_request *r, const struct km_client *c, enum km_http_method method,
                 const char *path);
+/* For r->on_bytes: puts the answer, whatever it is, behind what the struct km_buf in r->ctx holds; km_json_find and km_json_walk
+   read objects of any kind from there. KM_ERR_FULL when it does not fit. */
+int km_rest_collect(struct km_request *r, struct km_slice bytes);
 
 /* What a program needs before its first request. */
 struct km_session {
@@ -83,10 +87,13 @@ struct km_session {
     struct km_lane lane;
 };
 /* Finds the configuration, parses its credentials and prepares client and lane; nothing is sent. where NULL: as kubectl searches.
-   At most 5 requests a second and 10 at once, as in client-go; km_client_limit changes that. One at a time in a process; *s
-   stays where it is. KM_ERR_CONFIG and others with words. */
+   At most 5 requests a second and 10 at once, as in client-go; km_client_limit changes that. One at a time in a process, since
+   TLS has one set of credentials; *s stays where it is. KM_ERR_ARG when one is open, KM_ERR_CONFIG and others, all with words. */
 int km_session_open(struct km_session *s, const struct km_kubeconfig_options *where,
                     struct km_fault *fault);
+/* km_client_close, and wipes the credentials. Then the next session may be opened, in the same storage too. Harmless when *s is
+   not open. KM_ERR_REENTRANT from inside a callback. */
+int km_session_close(struct km_session *s);
 
 /* Sends and drives the loop until the request is done; returns r->result. KM_ERR_REENTRANT from inside a callback of the loop;
    KM_ERR_CANCELED when the process was asked to stop meanwhile. Blocks. */
@@ -115,7 +122,8 @@ int km_retry_on_conflict(struct km_client *c, const struct km_retry *retry,
 
 /* ---- patches ---- */
 
-/* JSON patch (RFC 6902), an array of operations; value: a whole JSON value. */
+/* JSON patch (RFC 6902), an array of operations; value: a whole JSON value. km_patch_end: KM_OK, KM_ERR_TOO_LONG, or KM_ERR_ARG
+   when a pointer or a value is none. */
 void km_patch_begin(struct km_json_writer *w, struct km_buf *out);
 void km_patch_add(struct km_json_writer *w, const char *pointer, struct km_slice value);
 void km_patch_replace(struct km_json_writer *w, const char *pointer, struct km_slice value);

@@ -9,8 +9,8 @@
  *     static struct km_typed maps = {.type = &km_type_config_map, .record = &map, .client = &session.client,
  *                                    .lane = &session.lane, .nodes = nodes, .node_size = KM_TYPED_NODES,
  *                                    .text = text, .text_size = sizeof text};
- *     err = km_typed_get(&maps, "default", "settings", NULL);      fills map
- *     err = km_typed_update(&maps, NULL, NULL);                    a conflict when somebody wrote in between
+ *     err = km_typed_get(&maps, "default", "settings", NULL, NULL);    fills map
+ *     err = km_typed_update(&maps, NULL, NULL);                        a conflict when somebody wrote in between
  */
 #ifndef KM_TYPED_H
 #define KM_TYPED_H
@@ -80,18 +80,24 @@ int km_pager_call(struct km_pager *p, struct km_client *client, struct km_lane *
 
 struct km_typed {
     /* Set by the caller; all stays the caller's. */
-    const struct km_type *type;
+    const struct km_type *type; /* its kind begins with KM_META_FIELDS */
     struct km_client *client;
     struct km_lane *lane;
     void *
         record; /* of type->kind: every answer is put here, and what is written is taken from here */
     struct km_schema_node *nodes;
     uint16_t node_size;
-    char *text; /* for what is sent */
+    char *text; /* for what is sent; NULL for a program that writes nothing */
     size_t text_size;
+    int64_t timeout_ms; /* of each request; 0 = none */
+    /* NULL: the calls below block. Else they return when the request is on its way, and this is called at its end, from the
+       loop; it may make the next call. */
+    void (*on_done)(struct km_typed *t, int err);
+    void *done_ctx; /* for on_done; nothing here reads it */
 
-    /* After a call: status and fault. */
-    struct km_request request;
+    /* After a call. */
+    struct km_request request; /* its status */
+    struct km_fault fault;     /* what went wrong, in words */
 
     /* Private. */
     struct km_schema schema;
@@ -103,15 +109,19 @@ struct km_typed {
 };
 
 /*
- * Each sends one request and blocks until it is answered; the answer is in *record then. ns is NULL for kinds without
- * namespaces. options may be NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: the object does not fit
- * window or `text`; KM_ERR_ARG: a name is missing, or the record holds less than the server (head.truncated) and would
- * overwrite the rest; others as km_call.
+ * Each sends one request and blocks until it is answered, or calls on_done then; the answer is in *record. ns is NULL for kinds
+ * without namespaces and needed for the others. sub: a subresource ("status", "scale"), or NULL; one that answers with a kind
+ * of its own has a km_type of its own: {{"apps", "v1", "deployments"}, "autoscaling/v1", true, &km_kind_scale}. options may be
+ * NULL. KM_ERR_STATUS: read request.status; KM_ERR_TOO_LONG: nothing of the object fits the window, or the record does not fit
+ * `text`; KM_ERR_FULL: the kind has more fields than `nodes`; KM_ERR_ARG: a name or a namespace is missing, the record holds
+ * less than the server (head.truncated) and would overwrite the rest, or a call of the same struct is under way;
+ * KM_ERR_REENTRANT: a blocking call from inside a callback; others as km_call. km_typed_problem has words for each.
  */
-int km_typed_get(struct km_typed *t, const char *ns, const char *name,
+int km_typed_get(struct km_typed *t, const char *ns, const char *name, const char *sub,
                  const struct km_options *options);
-/* Of *record: its namespace and name (or generateName) say where. */
-int km_typed_create(struct km_typed *t, const struct km_options *options);
+/* Of *record: its namespace and name (or generateName) say where. With sub below the object of that name: "token" of a
+   ServiceAccount; "eviction" and "binding" of a Pod, which are answered without an object: the record stays as it is then. */
+int km_typed_create(struct km_typed *t, const char *sub, const struct km_options *options);
 /* Replaces the object by *record, or its status when sub is "status"; a resourceVersion in the record makes it refuse what
    somebody else has changed. */
 int km_typed_update(struct km_typed *t, const char *sub, const struct km_options *options);
@@ -122,8 +132,9 @@ int km_typed_patch(struct km_typed *t, const char *ns, const char *name, const c
 /* *record stays as it is. */
 int km_typed_delete(struct km_typed *t, const char *ns, const char *name,
                     const struct km_delete_options *how);
-/* Each object in *record, one after another, in pages (options->limit items each, or 500). A negative result of on_record ends
-   the list with it. on_restart: what came so far comes again; NULL: a list that gets too old is an error. */
+/* ns NULL or "" = all. Each object in *record, one after another, in pages (options->limit items each, or 500). A negative result
+   of on_record ends the list with it; it may start calls of another struct km_typed on another lane with on_done. on_restart: what
+   came so far comes again; NULL: a list that gets too old is an error. */
 int km_typed_list(struct km_typed *t, const char *ns, const struct km_options *options,
                   int (*on_record)(void *ctx, void *record), void (*on_restart)(void *ctx),
                   void *ctx);

@@ -186,11 +186,11 @@ struct km_watch {
     struct km_schema_part parts[3];
 };
 
-/* KM_ERR_FULL when the nodes are too few. Start-up only. */
+/* KM_ERR_FULL when the nodes are too few, KM_ERR_ARG for a kind without KM_META_FIELDS. Start-up only. */
 int km_watch_init(struct km_watch *w, struct km_fault *fault);
 /*
- * From behind rv: what changed since. "" and "0": what is there first, as ADDED in no order, the latest or whatever the server
- * has at hand, then changes. KM_ERR_ARG: it runs, or its own call has not returned yet; others as km_rest_watch.
+ * From behind rv: what changed since. NULL, "" and "0": what is there first, as ADDED in no order, the latest or whatever the server
+ * has at hand, then changes. KM_ERR_ARG: it runs, its own call has not returned yet, or it was not initialised; others as km_rest_watch.
  */
 int km_watch_start(struct km_watch *w, const char *rv);
 void km_watch_stop(struct km_watch *w);
@@ -236,7 +236,7 @@ struct km_retry_watch {
 };
 
 int km_retry_watch_init(struct km_retry_watch *w, struct km_fault *fault);
-/* KM_ERR_ARG for "" and "0", which say no place to resume from, while it runs, and from within on_event; from on_stop it may be
+/* KM_ERR_ARG for NULL, "" and "0", which say no place to resume from, before init, while it runs, and from within on_event; from on_stop it may be
    started again. KM_ERR_TOO_LONG. */
 int km_retry_watch_start(struct km_retry_watch *w, const char *rv);
 /* Nothing is told any more; harmless when it does not run. */

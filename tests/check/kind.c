@@ -48,11 +48,24 @@ static void print_fields(const struct km_field *fields, uint16_t count, const ch
     }
 }
 
+/* Of an object of more tokens than there are the first ones stand, which is not what is asked for here. */
+static bool tokens_ran_out(void)
+{
+    for (const struct km_pool *p = km_pool_first(); p != NULL; p = p->next) {
+        if (strcmp(p->name, "json_tokens") == 0)
+            return p->refused > 0;
+    }
+    return false;
+}
+
 static int on_text(void *ctx, bool item, struct km_slice pruned, bool overflow)
 {
     (void)ctx;
     (void)item;
-    return overflow ? KM_ERR_TOO_LONG : km_json_decode(&schema, false, pruned, (void *[]){&record});
+    if (overflow)
+        return KM_ERR_TOO_LONG;
+    int err = km_json_decode(&schema, false, pruned, (void *[]){&record});
+    return err == KM_OK && tokens_ran_out() ? KM_ERR_FULL : err;
 }
 
 static int convert(const struct km_type *type, struct km_slice in)

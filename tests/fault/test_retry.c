@@ -277,6 +277,7 @@ static void TestNewRetryWatcher(void **state)
     begin(NULL);
     assert_int_equal(km_retry_watch_start(&retry, ""), KM_ERR_ARG);
     assert_int_equal(km_retry_watch_start(&retry, "0"), KM_ERR_ARG);
+    assert_int_equal(km_retry_watch_start(&retry, NULL), KM_ERR_ARG);
     assert_false(km_retry_watch_running(&retry));
     end();
 }

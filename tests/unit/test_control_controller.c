@@ -104,6 +104,27 @@ static void done_is_forgotten(void **state)
     assert_true(km_controller_idle(&ctl));
 }
 
+/* With places and without them. */
+static void a_second_finish_is_ignored(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        (void)begin(state);
+        ctl.places = i == 0 ? places : NULL;
+        ctl.deadline_ms = i == 0 ? 100 : 0;
+        km_controller_add(&ctl, 3);
+        pass(1);
+        km_controller_finish(&ctl, 3, KM_BACK_OFF, 0);
+        km_controller_finish(&ctl, 4, KM_DONE, 0);
+        km_controller_finish(&ctl, KEYS, KM_DONE, 0);
+        assert_true(km_controller_idle(&ctl));
+        pass(1000);
+        assert_int_equal(runs[3], 1);
+        km_controller_add(&ctl, 5);
+        pass(1);
+        assert_int_equal(runs[5], 1);
+    }
+}
+
 static void again_after(void **state)
 {
     (void)state;
@@ -249,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(done_is_forgotten, begin),
+        cmocka_unit_test_setup(a_second_finish_is_ignored, begin),
         cmocka_unit_test_setup(again_after, begin),
         cmocka_unit_test_setup(back_off_grows, begin),
         cmocka_unit_test_setup(fatal_rests_until_added, begin),

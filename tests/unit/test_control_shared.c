@@ -924,9 +924,68 @@ static void labels_are_read(void **state)
     assert_int_equal(km_labels_of_json(km_slice_of("{\"a\":\"1\\"), labels, 4), 0);
 }
 
+/* ---- before and after init ---- */
+
+KM_SHARED_DEFINE(fresh, struct km_thing, 3, KM_KEY_SIZE, NULL, NULL);
+
+static void nothing_works_before_init(void **state)
+{
+    struct km_handler h = {0};
+
+    (void)state;
+    assert_int_equal(km_shared_add(&fresh, &h), KM_ERR_ARG);
+    km_shared_start(&fresh);
+    assert_false(fresh.running);
+    fill_reflector(&fresh);
+    fresh.reflector.kind = &km_kind_status;
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_ERR_ARG);
+    fresh.reflector.kind = &km_kind_meta;
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_ERR_ARG);
+}
+
+/* What a program need not say. */
+static void the_rest_is_filled_in(void **state)
+{
+    (void)state;
+    fresh.reflector = (struct km_reflector){.name = "things",
+                                            .resource = &things,
+                                            .kind = &km_kind_thing,
+                                            .lane = &lane,
+                                            .event_nodes = fresh_nodes[0],
+                                            .list_nodes = fresh_nodes[1]};
+    assert_int_equal(km_shared_init(&fresh, 1, NULL), KM_OK);
+    assert_ptr_equal(fresh.reflector.client, &client);
+    assert_ptr_equal(fresh.reflector.rng, &fresh.rng);
+}
+
+/* A program that closed its session begins anew in the same storage. */
+static void init_begins_anew(void **state)
+{
+    struct km_fault fault = {0};
+    struct km_handler h = {0};
+
+    (void)state;
+    set_up(&few);
+    assert_int_equal(km_shared_add(&few, &h), KM_OK);
+    begin_list(&few);
+    assert_int_equal(put(&few, "a", "1"), KM_OK);
+    few.reflector.sink.replace_end(&few);
+    assert_int_equal(km_shared_synced(&few), KM_SYNCED);
+    few.running = false;
+    assert_int_equal(km_shared_init(&few, 5, &fault), KM_OK);
+    assert_int_equal(km_shared_synced(&few), KM_NOT_SYNCED);
+    assert_int_equal(km_cache_count(few.store->cache), 0);
+    assert_null(few.handlers);
+    assert_int_equal(km_shared_add(&few, &h), KM_OK);
+    assert_int_equal(km_shared_remove(&few, &h), KM_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_works_before_init),
+        cmocka_unit_test(the_rest_is_filled_in),
+        cmocka_unit_test(init_begins_anew),
         cmocka_unit_test(events_are_told),
         cmocka_unit_test(relist_tells_the_difference),
         cmocka_unit_test(new_objects_wait_for_the_end_of_the_list),

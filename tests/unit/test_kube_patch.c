@@ -50,6 +50,20 @@ static void a_patch_that_does_not_fit_is_no_patch(void **state)
     assert_int_equal(km_patch_end(&w), KM_ERR_TOO_LONG);
 }
 
+static void a_pointer_that_is_none_spoils_the_patch(void **state)
+{
+    const char *none[] = {"data/a", "/a~2", "/a~", NULL};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct km_json_writer w;
+        km_buf_init(&out, text, sizeof text);
+        km_patch_begin(&w, &out);
+        km_patch_add(&w, none[i], km_slice_of("1"));
+        assert_int_equal(km_patch_end(&w), KM_ERR_ARG);
+        assert_true(out.overflow);
+    }
+}
+
 static void segments_of_pointers_are_escaped(void **state)
 {
     (void)state;
@@ -108,6 +122,7 @@ int main(void)
         cmocka_unit_test_setup(operations_stand_in_their_order, setup),
         cmocka_unit_test_setup(an_empty_patch_is_an_empty_list, setup),
         cmocka_unit_test_setup(a_patch_that_does_not_fit_is_no_patch, setup),
+        cmocka_unit_test_setup(a_pointer_that_is_none_spoils_the_patch, setup),
         cmocka_unit_test_setup(segments_of_pointers_are_escaped, setup),
         cmocka_unit_test_setup(a_merge_patch_nests_its_pointer, setup),
         cmocka_unit_test_setup(pointers_that_are_none_are_refused, setup),

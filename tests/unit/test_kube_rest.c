@@ -188,6 +188,70 @@ static void what_a_request_is_about(void **state)
     assert_true(km_slice_eq_str(resource, "pods"));
 }
 
+static void refused(int err, int expected, const char *words)
+{
+    assert_int_equal(err, expected);
+    assert_non_null(request.fault);
+    assert_int_equal(request.fault->code, expected);
+    assert_non_null(strstr(request.fault->text, words));
+}
+
+static void what_is_refused_says_why(void **state)
+{
+    static const struct km_resource core = {.version = "v1", .plural = "pods"};
+    static const struct km_resource none = {.version = "v1"};
+    const struct km_options nobody = {.field_manager = ""};
+    const struct km_delete_options dry = {.dry_run = "All"};
+    char name[CONFIG_KM_TARGET_BYTES];
+    struct km_slice text = km_slice_of("{}");
+    (void)state;
+    assert_int_equal(km_rest_get(&request, &client, &core, "n", "p", NULL, NULL), KM_OK);
+    assert_string_equal(request.target, "/api/v1/namespaces/n/pods/p");
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    refused(km_rest_get(&request, &client, &none, "n", "p", NULL, NULL), KM_ERR_ARG, "resource");
+    refused(km_rest_get(&request, &client, &core, "", "p", NULL, NULL), KM_ERR_ARG, "namespace");
+    refused(km_rest_get(&request, &client, &core, "n", NULL, NULL, NULL), KM_ERR_ARG, "name");
+    refused(km_rest_get(&request, &client, &core, "n", name, NULL, NULL), KM_ERR_TOO_LONG,
+            "CONFIG_KM_TARGET_BYTES");
+    refused(km_rest_patch(&request, &client, &core, "n", "p", NULL, NULL, text, NULL), KM_ERR_ARG,
+            "type");
+    refused(km_rest_patch(&request, &client, &core, "n", "p", NULL, KM_TYPE_MERGE,
+                          (struct km_slice){0}, NULL),
+            KM_ERR_ARG, "empty");
+    refused(km_rest_patch(&request, &client, &core, "n", "p", NULL, KM_TYPE_APPLY, text, &nobody),
+            KM_ERR_ARG, "manager");
+    refused(km_rest_delete(&request, &client, &core, "n", "p", &dry, NULL), KM_ERR_ARG, "body");
+    body.size = 10;
+    refused(km_rest_delete(&request, &client, &core, "n", "p", &dry, &body), KM_ERR_TOO_LONG,
+            "body");
+    refused(km_rest_raw(&request, &client, KM_GET, NULL), KM_ERR_ARG, "slash");
+    assert_int_equal(km_rest_delete(&request, &client, &core, "n", "p", NULL, NULL), KM_OK);
+    assert_int_equal(request.body.len, 0);
+}
+
+/* The request may have been a watch before. */
+static void a_raw_request_is_no_stream(void **state)
+{
+    (void)state;
+    assert_int_equal(km_rest_watch(&request, &client, &km_pods, NULL, NULL), KM_OK);
+    assert_int_equal(km_rest_raw(&request, &client, KM_GET, "/version"), KM_OK);
+    assert_false(request.stream);
+}
+
+static void an_answer_is_collected_as_far_as_it_fits(void **state)
+{
+    char storage_of_8[8];
+    struct km_buf out;
+    (void)state;
+    km_buf_init(&out, storage_of_8, sizeof storage_of_8);
+    request.ctx = &out;
+    assert_int_equal(km_rest_collect(&request, km_slice_of("abc")), KM_OK);
+    assert_int_equal(km_rest_collect(&request, km_slice_of("defg")), KM_OK);
+    assert_string_equal(out.data, "abcdefg");
+    assert_int_equal(km_rest_collect(&request, km_slice_of("h")), KM_ERR_FULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +265,9 @@ int main(void)
         cmocka_unit_test_setup(delete_options_say_only_what_was_asked, setup),
         cmocka_unit_test_setup(a_collection_is_deleted_by_selector, setup),
         cmocka_unit_test_setup(delete_options_that_do_not_fit_are_refused, setup),
+        cmocka_unit_test_setup(what_is_refused_says_why, setup),
+        cmocka_unit_test_setup(a_raw_request_is_no_stream, setup),
+        cmocka_unit_test_setup(an_answer_is_collected_as_far_as_it_fits, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,7 +154,7 @@ func TestExamplesApplyAndReadACustomResource(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond) // the server takes a moment to serve a new kind
 	}
-	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\ndoor-copy created\n")
+	example(t, "custom_resource", "default", "door").mustBe(t, "door: red, size 3, 6 pieces\ndoor-copy applied\n")
 	made := live(t, theirs, "default", "", step{args: "get widget door-copy -o jsonpath={.spec.color},{.spec.parts[1].name},{.spec.parts[1].count}"})
 	if made.stdout != "red,hinge,4" {
 		t.Errorf("the copy is %q; %s", made.stdout, made.stderr)
@@ -164,4 +164,35 @@ func TestExamplesApplyAndReadACustomResource(t *testing.T) {
 		t.Errorf("status.pieces is %q; %s", status.stdout, status.stderr)
 	}
 	live(t, theirs, "default", "", step{args: "delete crd widgets.example.com"})
+}
+
+func TestExampleScale(t *testing.T) {
+	live(t, theirs, "default", "", step{args: "create deployment scaled --image=i --replicas=0"})
+	defer live(t, theirs, "default", "", step{args: "delete deployment scaled"})
+	example(t, "scale", "default", "scaled", "2").mustBe(t, "scaled: 0 -> 2\n")
+	made := live(t, theirs, "default", "", step{args: "get deployment scaled -o jsonpath={.spec.replicas}"})
+	if made.stdout != "2" {
+		t.Errorf("%q replicas; %s", made.stdout, made.stderr)
+	}
+	for args, want := range map[string]string{
+		"no-such 2": "error: deployments.apps \"no-such\" not found\n",
+		"scaled x":  "error: a RAW field of the record holds no JSON\n",
+		"a/b 2":     "error: the resource, namespace, name or subresource is empty or no segment of a path\n",
+	} {
+		got := example(t, "scale", append([]string{"default"}, strings.Fields(args)...)...)
+		if got.code != 1 || got.stderr != want {
+			t.Errorf("%s: exit code %d, %q", args, got.code, got.stderr)
+		}
+	}
+}
+
+func TestExampleDynamic(t *testing.T) {
+	live(t, theirs, "default", "", step{args: "create configmap dynamic"})
+	defer live(t, theirs, "default", "", step{args: "delete configmap dynamic"})
+	example(t, "dynamic", "cm", "dynamic", "example.com/tier", "front", "/metadata/labels").mustBe(t, "\"front\" /example.com~1tier\n")
+	example(t, "dynamic", "ns", "default", "tier", "front", "/status").mustBe(t, "\"Active\" /phase\n")
+	got := example(t, "dynamic", "no-such", "a", "b", "c", "/")
+	if got.code != 1 || got.stderr != "error: the server doesn't have a resource type \"no-such\"\n" {
+		t.Errorf("exit code %d, %q", got.code, got.stderr)
+	}
 }

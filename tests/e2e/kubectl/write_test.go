@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +75,12 @@ metadata: {name: never}
 	"patch.yaml":     "data: {from: file}\n",
 	"html.yaml":      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: html}\ndata: {text: a < b > c & d}\n",
 	"gone.yaml":      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gone}\n",
+	"labels.json":    manyLabels(80),
+	"odd.json":       `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd", "labels": {"esc\u0061ped": "y\u0065s", "nothing": null}}}`,
+	"twice.json":     `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd", "labels": {"twice": "first", "twice": "last"}}}`,
+	"kept.yaml":      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, labels: {a: b}}\n",
+	"marks.yaml":     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: number, annotations: [1], labels: {a: true}}\n",
+	"number.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: number, labels: {a: b, n: 1}}\n",
 	"list.yaml": `apiVersion: v1
 kind: List
 items:
@@ -93,6 +100,16 @@ items:
       metadata: {labels: {a: b}}
       spec: {containers: [{name: c, image: i}]}
 `,
+}
+
+// manyLabels is an object with labels l00 to l(count-1) of values v00 and so on.
+func manyLabels(count int) string {
+	labels := map[string]string{}
+	for i := range count {
+		labels[fmt.Sprintf("l%02d", i)] = fmt.Sprintf("v%02d", i)
+	}
+	text, _ := json.Marshal(labels)
+	return `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "labels", "labels": ` + string(text) + `}}`
 }
 
 func steps(text string) []step {
@@ -119,6 +136,39 @@ apply --server-side -f {FILES}/dir -R -o name
 apply --server-side -f {FILES}/list.yaml
 apply --server-side -f {FILES}/list.yaml -l x=z --dry-run=server
 apply --server-side -f {FILES}/list.yaml -l x=nothing
+apply --server-side -f {FILES}/labels.json -l l79=v79 --dry-run=server
+apply --server-side -f {FILES}/labels.json -l l79=v79,l00=v00,!l80 --dry-run=server
+apply --server-side -f {FILES}/labels.json -l !l79
+apply --server-side -f {FILES}/labels.json -l l79!=v79
+apply --server-side -f {FILES}/labels.json -l l78=
+apply --server-side -f {FILES}/odd.json -l escaped=yes --dry-run=server
+apply --server-side -f {FILES}/twice.json -l twice=first
+apply --server-side -f {FILES}/odd.json -l nothing= --dry-run=server
+apply --server-side -f {FILES}/number.yaml -l a=b
+apply --server-side -f {FILES}/number.yaml -l n=1
+apply --server-side -f {FILES}/number.yaml
+apply --server-side -f {FILES}/number.yaml -l a=b=c
+apply --server-side -f {FILES}/marks.yaml
+create -f {FILES}/number.yaml
+delete -f {FILES}/number.yaml
+apply --server-side -f {FILES}/kept.yaml
++ label cm kept here=server
+delete -f {FILES}/kept.yaml -l a=other
+delete -f {FILES}/kept.yaml -l here=server
+delete -f {FILES}/kept.yaml -l a=b=c
+label -f {FILES}/kept.yaml -l here=other more=labels
+label -f {FILES}/kept.yaml -l here=server more=labels
+label -f {FILES}/gone.yaml -l here=server more=labels
+annotate -f {FILES}/kept.yaml -l a=other more=notes
+annotate -f {FILES}/kept.yaml -l a=b more=notes
+get -f {FILES}/kept.yaml -l a=other
+get -f {FILES}/kept.yaml -l a=other -o json
+get -f {FILES}/kept.yaml -l a=other -o yaml
+get -f {FILES}/kept.yaml -l here=server -o name
+get -f {FILES}/gone.yaml -l here=server
+wait -f {FILES}/kept.yaml -l a=other --for=delete --timeout=1s
+get cm kept -o jsonpath={.metadata.labels}{.metadata.annotations}
+delete -f {FILES}/kept.yaml -l a=b
 apply --server-side -f {FILES}/typed.yaml
 apply --server-side -f {FILES}/several.yaml
 ~ kubectl logs a line of its own | apply --server-side -f {FILES}/several.yaml --validate=warn
