@@ -117,5 +117,5 @@ void km_informer_stop(struct km_informer *inf)
 
 bool km_informer_synced(const struct km_informer *inf)
 {
-    return km_reflector_synced(&inf->reflector);
+    return inf->told_synced;
 }

@@ -18,6 +18,7 @@ struct change {
     bool flag;
     uint16_t slot;
     const void *old, *now;
+    const void *known; /* REMOVE: what it was to handlers; the event's own may differ. NULL = old */
 };
 
 /* ---- calls ---- */
@@ -30,7 +31,8 @@ static bool matches(const struct km_handler *h, const void *record)
 /* What the change is to this handler; false: nothing. */
 static bool see_through_filter(const struct km_handler *h, struct change *c)
 {
-    bool before = c->call != ADD && matches(h, c->old);
+    const void *known = c->known != NULL ? c->known : c->old;
+    bool before = c->call != ADD && matches(h, known);
     bool after = c->call != REMOVE && matches(h, c->now);
 
     if (c->call == UPDATE && before != after) {
@@ -155,6 +157,7 @@ static void replace_begin(void *ctx)
     struct km_shared *s = ctx;
 
     s->replacing = true;
+    s->had_room = false;
     s->store->hidden = s->untold;
     km_store_replace_begin(s->store);
 }
@@ -168,9 +171,11 @@ static void note_full(struct km_shared *s, struct km_slice key)
 }
 
 /* Of an object that nobody heard of, nobody hears that it went. */
-static void tell_gone(struct km_shared *s, uint16_t slot, const void *last, bool tombstone)
+static void tell_gone(struct km_shared *s, uint16_t slot, const void *known, const void *last,
+                      bool tombstone)
 {
-    const struct change gone = {.call = REMOVE, .flag = tombstone, .slot = slot, .old = last};
+    const struct change gone = {
+        .call = REMOVE, .flag = tombstone, .slot = slot, .old = last, .known = known};
 
     if (slot != KM_NO_SLOT && is_untold(s, slot)) {
         mark_told(s, slot);
@@ -185,7 +190,7 @@ static int put(struct km_shared *s, struct km_slice key, struct km_store_change 
 
     while (result == KM_STORE_EVICTED) {
         note_full(s, change->key);
-        tell_gone(s, change->slot, change->old, true);
+        tell_gone(s, change->slot, change->old, change->old, true);
         result = km_store_put(s->store, key, change);
     }
     return result;
@@ -223,6 +228,17 @@ static int upsert(void *ctx)
     return KM_OK;
 }
 
+/* Room is left for what was left out. Where some objects are preferred also when another has taken the room meanwhile: among
+   those that were left out may be one that is preferred to it. */
+static bool wants_list(struct km_shared *s)
+{
+    if (km_store_has_room(s->store)) {
+        s->had_room = s->store->prefers != NULL;
+        return true;
+    }
+    return s->had_room && !s->replacing;
+}
+
 /* Room again: what was left out comes in by a new list. The more lists in a row do not fit, the longer until the next one. */
 static void heal(struct km_shared *s)
 {
@@ -232,7 +248,7 @@ static void heal(struct km_shared *s)
         s->full = false;
         s->heal_space_ms = 0;
     }
-    if (!km_store_has_room(s->store) || s->heal_at_ms > now_ms)
+    if (!wants_list(s) || s->heal_at_ms > now_ms)
         return;
     s->heal_space_ms = s->heal_space_ms == 0 ? HEAL_LEAST_MS : s->heal_space_ms * 2;
     if (s->heal_space_ms > HEAL_MOST_MS)
@@ -253,7 +269,7 @@ static void unsee(struct km_shared *s, uint16_t slot)
 static void remove_object(void *ctx)
 {
     struct km_shared *s = ctx;
-    struct km_store_change change;
+    struct km_store_change change = {0};
     char text[KM_KEY_SIZE];
     const void *last = km_store_spare(s->store);
     struct km_slice key = object_key(last, text);
@@ -270,7 +286,7 @@ static void remove_object(void *ctx)
         (void)km_store_delete(s->store, key, &change);
     else if (s->replacing)
         return;
-    tell_gone(s, known ? slot : KM_NO_SLOT, last, false);
+    tell_gone(s, known ? slot : KM_NO_SLOT, change.old, last, false);
     heal(s);
 }
 
@@ -299,10 +315,12 @@ static void replace_end(void *ctx)
 
     s->store->hidden = NULL;
     while (!s->stop_wanted && km_store_sweep(s->store, &change) == KM_OK)
-        tell_gone(s, change.slot, change.old, true);
+        tell_gone(s, change.slot, change.old, change.old, true);
     tell_untold(s);
-    if (s->stop_wanted)
+    if (s->stop_wanted) {
+        s->store->hidden = s->untold;
         return;
+    }
     s->replacing = false;
     s->synced = true;
     s->depth++;

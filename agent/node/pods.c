@@ -11,6 +11,7 @@
 
 KM_KIND_TABLE(pod, "Pod", KM_POD_FIELDS)
 
+/* The version too: a server whose store became an older copy has the pod of that uid, but nobody there deleted it. */
 static int write_body(struct km_buf *out, const struct km_pod *pod)
 {
     struct km_json_writer w;
@@ -23,6 +24,7 @@ static int write_body(struct km_buf *out, const struct km_pod *pod)
     km_json_key(&w, "preconditions");
     km_json_object(&w);
     km_json_kv_str(&w, "uid", pod->uid);
+    km_json_kv_str(&w, "resourceVersion", pod->rv);
     km_json_close(&w);
     km_json_close(&w);
     return km_json_finish(&w);

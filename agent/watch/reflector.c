@@ -9,6 +9,9 @@
 #define STREAM_LIST_MS 120000 /* from the request to the initial-events-end bookmark */
 #define LIST_MS 60000
 #define RESYNC_SPACE_MS 10000 /* between the start of a watch and one started over on demand */
+#define PLAIN_PAUSE_MS \
+    10000 /* behind a longer pause the store may be another one, restored and further on */
+#define AT_ONCE_SPACE_MS 10000 /* between lists without back-off */
 
 static void begin(struct km_reflector *r, enum km_watch_state state);
 
@@ -26,6 +29,7 @@ static void back_off(struct km_reflector *r, enum km_watch_state next)
     if (delay_ms < r->retry_after_ms)
         delay_ms = r->retry_after_ms;
     r->retry_after_ms = 0;
+    r->paused_ms = now_ms;
     r->state = KM_WATCH_BACKOFF;
     r->next_state = next;
     KM_V(2, "Watch waits", KM_S("resource", r->name), KM_I("milliseconds", delay_ms));
@@ -120,6 +124,7 @@ static void again(struct km_reflector *r, enum km_watch_state next)
         begin(r, next);
         return;
     }
+    r->paused_ms = r->client->loop->now_ms;
     r->state = KM_WATCH_BACKOFF;
     r->next_state = next;
     set_timer(r, due_ms);
@@ -411,13 +416,29 @@ static void stream_ended(struct km_reflector *r, int err, const struct km_status
     back_off(r, KM_WATCH_STREAM);
 }
 
+/* Without back-off; but a server that calls each list too old to watch from it can't make us run hot. */
+static void list_at_once(struct km_reflector *r)
+{
+    int64_t now_ms = r->client->loop->now_ms;
+    if (now_ms < r->at_once_ms) {
+        trouble(r, "the server can't go on from what it listed just before");
+        back_off(r, KM_WATCH_STREAM);
+        return;
+    }
+    r->at_once_ms = now_ms + AT_ONCE_SPACE_MS;
+    begin(r, KM_WATCH_STREAM);
+}
+
 static void watch_ended(struct km_reflector *r, int err, const struct km_status *status,
                         const char *why)
 {
     bool empty = r->round_events == 0 && r->client->loop->now_ms - r->opened_ms < SHORT_STREAM_MS;
     if (r->restart_now) {
         r->restart_now = false;
-        begin(r, KM_WATCH_STREAM);
+        if (r->rv_unavailable)
+            list_at_once(r);
+        else
+            begin(r, KM_WATCH_STREAM);
         return;
     }
     if (err == KM_OK && !empty) {
@@ -429,7 +450,7 @@ static void watch_ended(struct km_reflector *r, int err, const struct km_status 
     if (err == KM_ERR_STATUS && km_status_is_expired(status) && !r->rv_unavailable) {
         r->rv_unavailable = true; /* as when the stream says so in an event */
         forget_resumed(r);
-        begin(r, KM_WATCH_STREAM);
+        list_at_once(r);
         return;
     }
     if (err == KM_ERR_STATUS)
@@ -535,7 +556,8 @@ static void on_timer(void *ctx, int64_t now_ms)
 {
     struct km_reflector *r = ctx;
     if (r->state == KM_WATCH_BACKOFF) {
-        begin(r, r->next_state);
+        bool too_long = now_ms - r->paused_ms > PLAIN_PAUSE_MS;
+        begin(r, r->next_state == KM_WATCH_WATCHING && too_long ? KM_WATCH_STREAM : r->next_state);
         return;
     }
     if (r->resync_wanted) {

@@ -24,7 +24,8 @@ struct km_informer {
        queues. May stop the informer. slot stays the object's as long as it exists. */
     void (*on_change)(void *ctx, enum km_change change, uint16_t slot, const void *old,
                       const void *now);
-    void (*on_synced)(void *ctx); /* the first list is complete; may be NULL */
+    /* The first list is complete: km_informer_synced is true from here on. May be NULL. */
+    void (*on_synced)(void *ctx);
     void *ctx;
 
     /* Private. */

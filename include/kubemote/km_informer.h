@@ -63,8 +63,8 @@ struct km_handler {
     /* Everything of the first list was told to this handler. */
     void (*on_synced)(void *ctx);
     /* Which objects this handler hears of; NULL: all. An update by which an object comes to match is told as an addition, one by
-       which it ceases to as a deletion with the former record (client-go's FilteringResourceEventHandler). It depends on the
-       record only. */
+       which it ceases to as a deletion with the former record (client-go's FilteringResourceEventHandler). A deletion is told
+       when the former record matched, whatever the event's does. It depends on the record only. */
     bool (*matches)(void *ctx, const void *record);
     void *ctx;
     int64_t resync_ms; /* every object as an update of itself so often; at least 1 s; 0 = never */
@@ -101,6 +101,7 @@ struct km_shared {
     struct km_timer timer;
     uint16_t depth; /* of calls under way */
     bool running, replacing, synced, stop_wanted, full;
+    bool had_room; /* for what was left out, since the last list began */
     int64_t heal_at_ms,
         heal_space_ms; /* the next list for what was left out, and the space before it */
 };

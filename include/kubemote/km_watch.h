@@ -15,7 +15,8 @@
  *
  * Why a streaming list after a broken link, where client-go resumes with a plain watch: a server whose store was restored
  * from an older copy answers a plain watch at a newer resourceVersion with silence for ever; a list that must not be older
- * is refused with ResourceVersionTooLarge instead, and we start over.
+ * is refused with ResourceVersionTooLarge instead, and we start over. For the same reason no plain watch begins more than 10 s
+ * after the end of the stream before it, and a server that calls each list too old to watch from gets the next one with back-off.
  * (Kubernetes: API Concepts, "Streaming lists", "Efficient detection of changes".)
  */
 #ifndef KM_WATCH_H
@@ -92,7 +93,8 @@ struct km_reflector {
     bool resync_wanted; /* start over when the timer comes, not from inside a callback */
     uint32_t round_events; /* events in the present stream */
     uint16_t page;
-    int64_t opened_ms, last_event_ms;
+    int64_t opened_ms, last_event_ms, paused_ms;
+    int64_t at_once_ms; /* until then a list after a 410 waits for the back-off */
     struct km_backoff backoff;
     int64_t retry_after_ms; /* what the server asked for: the next back-off is at least so long */
     struct km_timer timer;  /* back-off, or the age of the last event */

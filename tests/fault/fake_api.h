@@ -69,6 +69,7 @@ struct api {
     bool no_bookmarks;
     bool
         expired_as_answer; /* a watch from a compacted resourceVersion: 410 as the answer rather than as an event */
+    bool no_watch_goes_on;  /* plain watches are too old, wherever they begin */
     bool precise_bookmarks; /* none while nothing happened since the watch began */
     bool node_was_swapped;  /* by an accident of the store: a lease may follow a moment later */
     size_t page_size;       /* largest page of a list; 0 = as the client says */
@@ -84,6 +85,7 @@ struct api {
 
     /* What happened. */
     unsigned calls[API_CALL_COUNT], requests;
+    unsigned pages;  /* of lists, behind the first: how many is the server's choice */
     unsigned writes; /* requests that changed something */
     unsigned events, complaints, went_unknown, expired;
     uint64_t writes_hash;                 /* of all writes in order, times left out */

@@ -221,22 +221,52 @@ static const struct api_change *first_change_after(enum api_kind kind, const cha
     return NULL;
 }
 
-static void add_text(char ***list, size_t *count, char *text)
-{
-    *list = realloc(*list, (*count + 1) * sizeof **list);
-    if (*list == NULL)
-        abort();
-    (*list)[(*count)++] = text;
-}
-
 static bool selected(enum api_kind kind, const char *node, const char *name, const char *bound)
 {
     return strcmp(kind == API_NODES ? name : bound, node) == 0;
 }
 
+/* An object as it was at some time. */
+struct past {
+    const char *ns, *name;
+    char *text;
+};
+
+static void add_past(struct past **list, size_t *count, const char *ns, const char *name,
+                     char *text)
+{
+    *list = realloc(*list, (*count + 1) * sizeof **list);
+    if (*list == NULL)
+        abort();
+    (*list)[(*count)++] = (struct past){ns, name, text};
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct past *x = a, *y = b;
+    int order = strcmp(x->ns, y->ns);
+
+    return order != 0 ? order : strcmp(x->name, y->name);
+}
+
+/* Pages of one resourceVersion fit together only when they agree about the order. */
+static char **in_order(struct past *list, size_t count)
+{
+    char **texts = calloc(count + 1, sizeof *texts);
+
+    if (texts == NULL)
+        abort();
+    if (count > 1)
+        qsort(list, count, sizeof *list, by_key);
+    for (size_t i = 0; i < count; i++)
+        texts[i] = list[i].text;
+    free(list);
+    return texts;
+}
+
 char **api_list_at(enum api_kind kind, const char *node, uint64_t rv, size_t *count)
 {
-    char **list = NULL;
+    struct past *list = NULL;
     size_t index = 0;
     const struct api_change *c;
 
@@ -246,18 +276,18 @@ char **api_list_at(enum api_kind kind, const char *node, uint64_t rv, size_t *co
             continue;
         c = first_change_after(kind, o->ns, o->name, rv);
         if (c == NULL)
-            add_text(&list, count, doc_print(o->doc));
+            add_past(&list, count, o->ns, o->name, doc_print(o->doc));
         else if (c->before != NULL)
-            add_text(&list, count, strdup(c->before));
+            add_past(&list, count, o->ns, o->name, strdup(c->before));
     }
     /* Those that are gone now but were there then. */
     while ((c = api_change_after(rv, &index)) != NULL) {
         if (c->kind == kind && c->before != NULL && api_find(kind, c->ns, c->name) == NULL &&
             first_change_after(kind, c->ns, c->name, rv) == c &&
             selected(kind, node, c->name, c->node))
-            add_text(&list, count, strdup(c->before));
+            add_past(&list, count, c->ns, c->name, strdup(c->before));
     }
-    return list;
+    return in_order(list, *count);
 }
 
 /* ---- other clients ---- */

@@ -335,6 +335,7 @@ static void begin_watch(const struct km_sim_request *rq, enum api_kind kind, con
                         const char *rv_text)
 {
     uint64_t rv = strtoull(rv_text, NULL, 10);
+    bool expired = rv != 0 && (rv < api.compacted || api.no_watch_goes_on);
     char match[32], bookmarks[8];
     struct watch *w;
 
@@ -342,7 +343,7 @@ static void begin_watch(const struct km_sim_request *rq, enum api_kind kind, con
         api_refuse(rq->conn_id, 422, "Invalid", "resourceVersionMatch is forbidden for watch", 0);
         return;
     }
-    if (rv != 0 && rv < api.compacted) {
+    if (expired) {
         api.expired++;
         if (api.expired_as_answer) {
             api_refuse(rq->conn_id, 410, "Expired", "too old resource version", 0);
@@ -352,7 +353,7 @@ static void begin_watch(const struct km_sim_request *rq, enum api_kind kind, con
     (void)km_sim_http_begin(rq->conn_id, 200, JSON_TYPE);
     w = new_watch(rq, kind, node);
     w->bookmarks = api_query(rq, "allowWatchBookmarks", bookmarks, sizeof bookmarks);
-    if (rv != 0 && rv < api.compacted) {
+    if (expired) {
         struct watch old = *w;
 
         stop(w);
@@ -410,6 +411,7 @@ static bool take_page(const struct km_sim_request *rq, struct page *page)
             return false;
         }
         page->rv = token_rv;
+        api.pages++;
     } else if (strcmp(rv, "0") == 0 && api.page_size == 0) {
         page->limit = 0; /* served from the cache, whole */
     } else if (page->limit > 0 && rv[0] != '\0' && strcmp(rv, "0") != 0) {

@@ -291,6 +291,11 @@ static void delete_pod(const struct km_sim_request *rq, const struct doc *option
     } else if (strcmp(doc_text(options, "/preconditions/uid"), doc_text(o->doc, "/metadata/uid")) !=
                0) {
         api_refuse(rq->conn_id, 409, "Conflict", "the UID in the precondition differs", 0);
+    } else if (doc_text(options, "/preconditions/resourceVersion")[0] != '\0' &&
+               strcmp(doc_text(options, "/preconditions/resourceVersion"),
+                      doc_text(o->doc, "/metadata/resourceVersion")) != 0) {
+        api_refuse(rq->conn_id, 409, "Conflict", "the ResourceVersion in the precondition differs",
+                   0);
     } else {
         if (doc_find(o->doc, "/metadata/deletionTimestamp") == NULL)
             api_complain("a pod is deleted that nobody wanted deleted: %s/%s", ns, name);

@@ -225,8 +225,11 @@ void rig_run(int64_t ms)
     int64_t until_ms = km_port_now_ms() + ms, now_ms;
 
     renewed_before_ms = km_port_now_ms();
-    while ((now_ms = km_port_now_ms()) < until_ms)
+    while ((now_ms = km_port_now_ms()) < until_ms) {
         km_loop_turn(&rig.loop, until_ms - now_ms);
+        if (rig.turned != NULL)
+            rig.turned();
+    }
 }
 
 void rig_pass(int64_t ms)

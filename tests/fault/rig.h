@@ -51,6 +51,7 @@ struct rig {
     unsigned rows;        /* printed */
     char row[512];        /* the last */
     const char *label;    /* what is tried, for messages */
+    void (*turned)(void); /* behind each turn of the loop in rig_run; NULL = nothing */
 };
 extern struct rig rig;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program gives a request up, or stops its informer, in the middle of what the request brings. */
+/* A program gives a request up, or stops or asks its informer, in the middle of what the request brings. */
 #include "rig.h"
 
 #include "kubemote/km_control.h"
@@ -24,6 +24,10 @@ static struct {
 #define OBJECT(name) \
     "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"namespace\":\"a\",\"name\":" \
     "\"" name "\",\"resourceVersion\":\"5\"}}"
+#define LIST_END \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\"," \
+    "\"metadata\":" \
+    "{\"resourceVersion\":\"9\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n"
 #define ADDED(name) "{\"type\":\"ADDED\",\"object\":" OBJECT(name) "}\n"
 
 /* All in one piece, so that one read of the client brings it all. */
@@ -35,7 +39,7 @@ static void on_request(void *ctx, const struct km_sim_request *rq)
     if (strstr(rq->target, "watch=true") == NULL)
         (void)km_sim_http_chunk(rq->conn_id, OBJECT("one") OBJECT("two") OBJECT("three"));
     else
-        (void)km_sim_http_chunk(rq->conn_id, ADDED("one") ADDED("two") ADDED("three"));
+        (void)km_sim_http_chunk(rq->conn_id, ADDED("one") ADDED("two") ADDED("three") LIST_END);
 }
 
 static void begin(void)
@@ -156,13 +160,33 @@ static void on_change(void *ctx, enum km_change change, uint16_t slot, const voi
     km_informer_stop(&informer);
 }
 
-static void informer_stopped_by_its_handler(void **state)
+/* What a program asks that waits for several informers. */
+static void on_synced(void *ctx)
+{
+    (void)ctx;
+    assert_int_equal(seen.texts, 3);
+    assert_true(km_informer_synced(&informer));
+    seen.dones++;
+}
+
+static void count_change(void *ctx, enum km_change change, uint16_t slot, const void *old,
+                         const void *now)
+{
+    (void)ctx;
+    (void)change;
+    (void)slot;
+    (void)old;
+    (void)now;
+    assert_false(km_informer_synced(&informer));
+    seen.texts++;
+}
+
+static void begin_informer(void)
 {
     static const struct km_resource things = {"", "v1", "configmaps"};
+    static struct km_rng rng;
     struct km_fault fault = {0};
-    struct km_rng rng;
 
-    (void)state;
     begin();
     km_rng_seed(&rng, 7);
     memset(&informer, 0, sizeof informer);
@@ -175,12 +199,31 @@ static void informer_stopped_by_its_handler(void **state)
                                                .list_nodes = list_nodes,
                                                .rng = &rng};
     informer.cache = &cache;
-    informer.on_change = on_change;
     assert_int_equal(km_informer_init(&informer, 1, &fault), KM_OK);
+}
+
+static void informer_stopped_by_its_handler(void **state)
+{
+    (void)state;
+    begin_informer();
+    informer.on_change = on_change;
     km_informer_start(&informer);
     run(RIG_MINUTE);
     assert_int_equal(seen.texts, 1);
     assert_int_equal(seen.requests, 1);
+    end();
+}
+
+static void informer_is_synced_when_it_says_so(void **state)
+{
+    (void)state;
+    begin_informer();
+    informer.on_change = count_change;
+    informer.on_synced = on_synced;
+    km_informer_start(&informer);
+    run(1000);
+    assert_int_equal(seen.dones, 1);
+    km_informer_stop(&informer);
     end();
 }
 
@@ -190,6 +233,7 @@ int main(void)
         cmocka_unit_test(from_within_an_object),
         cmocka_unit_test(and_sent_again_at_once),
         cmocka_unit_test(informer_stopped_by_its_handler),
+        cmocka_unit_test(informer_is_synced_when_it_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

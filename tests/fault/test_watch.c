@@ -143,6 +143,29 @@ static void restored_behind_a_clean_end(void **state)
     rig_end();
 }
 
+/* The server asks for a pause that is long enough for its store to become another one and to pass our resourceVersion. */
+static void restored_during_a_pause(void **state)
+{
+    (void)state;
+    for (int slept = 0; slept < 2; slept++) {
+        begin_with_pods();
+        api_save();
+        rig_run(RIG_MINUTE * 10);
+        change_unseen();
+        (void)rig_settle(20000);
+        api_send_error(API_PODS, 429, "TooManyRequests", slept ? 1 : 60);
+        rig_run(20);
+        km_sim_close_all();
+        api_restore();
+        api_skip(5000);
+        api_add_pod("default", "after", API_NODE);
+        if (slept)
+            km_sim_advance(RIG_HOUR);
+        rig_check_most(rig_settle(240000), 100000);
+        rig_end();
+    }
+}
+
 /* A plain watch newer than the store: the server answers 200 and says nothing, ever. */
 static void silent_plain_watch(void **state)
 {
@@ -239,6 +262,32 @@ static void errors_for_ever(void **state)
 }
 
 /* ---- servers without streaming lists, pages ---- */
+
+/* Lists are well, but no watch can go on from what they say. */
+static void every_list_is_too_old_to_watch(void **state)
+{
+    (void)state;
+    for (int as_answer = 0; as_answer < 2; as_answer++) {
+        unsigned before;
+
+        begin_with_pods();
+        api.no_streaming = true;
+        before = api.requests;
+        api_end_watches();
+        if (as_answer == 1)
+            api_fail(API_POD_WATCH, UINT32_MAX, 410, "Expired", 0);
+        else
+            api.no_watch_goes_on = true;
+        rig_run(10 * RIG_MINUTE);
+        rig_check_most(api.requests - before, 500);
+        rig_check(api.calls[API_POD_LIST] > 10);
+        api_fail(API_POD_WATCH, 0, 0, "", 0);
+        api.no_watch_goes_on = false;
+        change_unseen();
+        (void)rig_settle(40000);
+        rig_end();
+    }
+}
 
 static void without_streaming_lists(void **state)
 {
@@ -490,9 +539,11 @@ int main(void)
         cmocka_unit_test(restored_store),
         cmocka_unit_test(emptied_store),
         cmocka_unit_test(restored_behind_a_clean_end),
+        cmocka_unit_test(restored_during_a_pause),
         cmocka_unit_test(silent_plain_watch),
         cmocka_unit_test(error_events),
         cmocka_unit_test(errors_for_ever),
+        cmocka_unit_test(every_list_is_too_old_to_watch),
         cmocka_unit_test(without_streaming_lists),
         cmocka_unit_test(a_refused_list_comes_when_it_was_told),
         cmocka_unit_test(lists_in_pages),

@@ -35,6 +35,7 @@ const resourceName = "example.io/v1/widgets"
 type widget struct {
 	namespace, name string
 	labels          map[string]string
+	extra           map[string]any // further members of its metadata
 	rv, born        int
 	padding         int
 	body            any
@@ -58,11 +59,13 @@ func (w widget) json() map[string]any {
 	if o, ok := w.body.(whole); ok {
 		return o.with(w)
 	}
+	metadata := map[string]any{"namespace": w.namespace, "name": w.name, "uid": fmt.Sprintf("uid-%s-%d", w.name, w.born),
+		"resourceVersion": strconv.Itoa(w.rv), "labels": w.labels}
+	maps.Copy(metadata, w.extra)
 	return map[string]any{
 		"status": w.body, "apiVersion": "example.io/v1", "kind": "Widget",
-		"metadata": map[string]any{"namespace": w.namespace, "name": w.name, "uid": fmt.Sprintf("uid-%s-%d", w.name, w.born),
-			"resourceVersion": strconv.Itoa(w.rv), "labels": w.labels},
-		"spec": map[string]any{"padding": strings.Repeat("x", w.padding), "items": []any{1, "two", nil, map[string]any{"a": "{}"}}},
+		"metadata": metadata,
+		"spec":     map[string]any{"padding": strings.Repeat("x", w.padding), "items": []any{1, "two", nil, map[string]any{"a": "{}"}}},
 	}
 }
 
@@ -136,7 +139,8 @@ type server struct {
 	objects   map[string]widget
 	history   []event
 	rv        int
-	forgotten int // events up to here can't be had
+	before    widget // the one that is changed, as it was
+	forgotten int    // events up to here can't be had
 	open      *stream
 	opened    int // watches that can take events, since the start
 	answers   []answer
@@ -151,6 +155,12 @@ type server struct {
 
 	body any    // of every object
 	path string // of the collection
+
+	ours    bool // kubemote's
+	barrier bool // what is changed now is selected
+
+	only func(w widget) bool // what the requests select; nil = everything
+	wire *wire               // nil = as net/http writes it
 
 	newLinks bool // a connection carries one answer
 
@@ -214,6 +224,7 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 	key, kind := namespace+"/"+name, "MODIFIED"
 	s.rv++
 	w, ok := s.objects[key]
+	s.before = w
 	if !ok {
 		kind = "ADDED"
 		w = widget{namespace: namespace, name: name, born: s.rv}
@@ -224,34 +235,76 @@ func (s *server) store(namespace, name string, padding int) (widget, string) {
 	for i := range 8 {
 		w.labels[fmt.Sprintf("many-%d", i)] = strings.Repeat("x", 63)
 	}
+	if s.wire != nil {
+		s.wire.dress(&w)
+		w.labels["pick"] = "no"
+		if s.barrier || (s.rv*7+len(name))%3 > 0 {
+			w.labels["pick"] = "yes"
+		}
+	}
 	s.objects[key] = w
 	return w, kind
 }
 
+// seen is the event as a watch with a selector has it: by changes of labels
+// objects come and go. nil = nothing.
+func (s *server) seen(kind string, w widget) []byte {
+	if s.only == nil {
+		return s.spell(frame(kind, w.json()))
+	}
+	before, now := kind != "ADDED" && s.only(s.before), kind != "DELETED" && s.only(w)
+	switch {
+	case before && now:
+		return s.spell(frame("MODIFIED", w.json()))
+	case now:
+		return s.spell(frame("ADDED", w.json()))
+	case before:
+		last := s.before
+		last.rv = w.rv
+		return s.spell(frame("DELETED", last.json()))
+	}
+	return nil
+}
+
+func (s *server) spell(text []byte) []byte {
+	if s.wire == nil {
+		return text
+	}
+	return s.wire.spell(text)
+}
+
 func (s *server) record(kind string, w widget) []byte {
-	data := frame(kind, w.json())
+	data := s.seen(kind, w)
+	if data == nil {
+		return nil
+	}
 	s.history = append(s.history, event{w.rv, data})
 	return data
 }
 
 func (s *server) put(name string) { s.putSized(name, 20) }
 
-func (s *server) putSized(name string, padding int) {
+func (s *server) putSized(name string, padding int) { s.putIn("default", name, padding) }
+
+func (s *server) putIn(namespace, name string, padding int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.emit(s.record(flip(s.store("default", name, padding))))
+	s.emit(s.record(flip(s.store(namespace, name, padding))))
 }
 
 func flip(w widget, kind string) (string, widget) { return kind, w }
 
-func (s *server) del(name string) {
+func (s *server) del(name string) { s.delIn("default", name) }
+
+func (s *server) delIn(namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, ok := s.objects["default/"+name]
+	w, ok := s.objects[namespace+"/"+name]
 	if !ok {
 		s.t.Fatalf("script deletes %q, which is not there", name)
 	}
 	delete(s.objects, w.key())
+	s.before = w
 	s.rv++
 	w.rv = s.rv
 	s.emit(s.record("DELETED", w))
@@ -377,7 +430,7 @@ func (s *server) refuses() {
 
 // emit sends to the open watch.
 func (s *server) emit(data []byte) {
-	if s.open != nil {
+	if s.open != nil && len(data) > 0 {
 		s.open.chunks = append(s.open.chunks, chunk{data: data})
 		s.changed.Broadcast()
 	}
@@ -487,7 +540,9 @@ func (s *server) contents() map[string]string {
 	defer s.mu.Unlock()
 	result := map[string]string{}
 	for key, w := range s.objects {
-		result[key] = strconv.Itoa(w.rv)
+		if s.only == nil || s.only(w) {
+			result[key] = strconv.Itoa(w.rv)
+		}
 	}
 	return result
 }
@@ -545,7 +600,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) sorted() []widget {
 	var result []widget
 	for _, w := range s.objects {
-		result = append(result, w)
+		if s.only == nil || s.only(w) {
+			result = append(result, w)
+		}
 	}
 	sort.Slice(result, func(i, j int) bool { return result[i].key() < result[j].key() })
 	return result
@@ -579,7 +636,14 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 		items = append(items, o.json())
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"apiVersion": "example.io/v1", "kind": "WidgetList", "metadata": metadata, "items": items})
+	text, err := json.Marshal(map[string]any{"apiVersion": "example.io/v1", "kind": "WidgetList", "metadata": metadata, "items": items})
+	if err != nil {
+		panic(err)
+	}
+	s.mu.Lock()
+	text = s.spell(text)
+	s.mu.Unlock()
+	w.Write(text)
 }
 
 // watch is called with the lock held and gives it back.
@@ -623,7 +687,7 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) initialEvents(this *stream) {
 	for _, o := range s.sorted() {
-		this.chunks = append(this.chunks, chunk{data: frame("ADDED", o.json())})
+		this.chunks = append(this.chunks, chunk{data: s.spell(frame("ADDED", o.json()))})
 	}
 	if s.cutList > 0 {
 		s.cutList--
@@ -644,6 +708,10 @@ func (s *server) initialEvents(this *stream) {
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, this *stream) {
+	if s.wire != nil {
+		s.serveWire(w, this)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if s.newLinks {
 		w.Header().Set("Connection", "close")

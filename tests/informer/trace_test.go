@@ -40,6 +40,7 @@ func environment(name, otherwise string) string {
 // call is one line of a trace.
 type call struct {
 	Event     string `json:"event"`
+	Handler   int    `json:"handler"` // 0 = the one that was there from the beginning
 	Key       string `json:"key"`
 	Old       string `json:"old"`
 	RV        string `json:"rv"`
@@ -86,6 +87,7 @@ func (s *text) String() string {
 type trace struct {
 	t       *testing.T
 	command *exec.Cmd
+	orders  string // the file of further commands
 	errors  text
 	done    chan struct{}
 
@@ -96,8 +98,9 @@ type trace struct {
 }
 
 func startTrace(t *testing.T, program, kubeconfig string, arguments ...string) *trace {
-	arguments = append([]string{"--kubeconfig", kubeconfig}, arguments...)
-	tr := &trace{t: t, command: exec.Command(program, arguments...), done: make(chan struct{})}
+	orders := filepath.Join(t.TempDir(), "orders")
+	arguments = append([]string{"--kubeconfig", kubeconfig, "--commands", orders}, arguments...)
+	tr := &trace{t: t, orders: orders, command: exec.Command(program, arguments...), done: make(chan struct{})}
 	tr.command.Stderr = &tr.errors
 	tr.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := tr.command.StdoutPipe()
@@ -182,7 +185,7 @@ func (tr *trace) untilCall(what string, is func(c call) bool) {
 // sees waits for a call about a key.
 func (tr *trace) sees(key string) {
 	tr.t.Helper()
-	tr.untilCall("a call about "+key, func(c call) bool { return c.Key == key })
+	tr.untilCall("a call about "+key, func(c call) bool { return c.Key == key && c.Handler == 0 })
 }
 
 // hears waits for a call about the event of that version.
@@ -203,6 +206,34 @@ func (tr *trace) askContents() contents {
 	return tr.contents[have]
 }
 
+func (tr *trace) countLocked(is func(c call) bool) int {
+	n := 0
+	for _, c := range tr.calls {
+		if is(c) {
+			n++
+		}
+	}
+	return n
+}
+
+func (tr *trace) count(is func(c call) bool) int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.countLocked(is)
+}
+
+// order has the program do one of its commands.
+func (tr *trace) order(command string) {
+	tr.t.Helper()
+	if err := os.WriteFile(tr.orders, []byte(command+"\n"), 0o600); err != nil {
+		tr.t.Fatal(err)
+	}
+	done := func(c call) bool { return c.Event == "done" }
+	before := tr.count(done)
+	tr.command.Process.Signal(syscall.SIGUSR2)
+	tr.until(command, func() bool { return tr.countLocked(done) > before })
+}
+
 // stop ends the program in order.
 func (tr *trace) stop() {
 	tr.t.Helper()
@@ -219,11 +250,18 @@ func (tr *trace) perKey() (map[string][]call, int) {
 	defer tr.mu.Unlock()
 	result, synced := map[string][]call{}, 0
 	for _, c := range tr.calls {
-		if c.Event == "synced" {
-			synced++
-			continue
+		switch {
+		case c.Event == "done":
+		case c.Event == "synced":
+			if c.Handler == 0 {
+				synced++
+			}
+		case c.Handler > 0:
+			key := fmt.Sprintf("%s, handler %d", c.Key, c.Handler)
+			result[key] = append(result[key], c)
+		default:
+			result[c.Key] = append(result[c.Key], c)
 		}
-		result[c.Key] = append(result[c.Key], c)
 	}
 	return result, synced
 }

@@ -4,14 +4,16 @@
  *
  *   informer-trace --kubeconfig FILE --resource [group/]version/plural [-n NAMESPACE] [-l SELECTOR]
  *                  [--index namespace|label:NAME] [--resync MS] [--metadata] [--quiet] [--save FILE] [--metrics FILE]
- *                  [--retry VERSION] [--silence MS] [--clock FILE] [-v N]
+ *                  [--retry VERSION] [--silence MS] [--clock FILE] [--commands FILE] [-v N]
  *
  * SIGUSR1 prints the contents and the index, SIGTERM ends it. --quiet prints no calls, --metadata asks for no more than
  * metadata, --save keeps the resourceVersion in a file and resumes from there, without a list, --metrics rewrites a file of
  * metrics with each print of the contents, before it. --retry runs a retry watcher from behind that resourceVersion
  * instead: {"event":"MODIFIED","key":...,"rv":...}, and {"event":"stopped"} when it gives up. --silence is for how long a
  * stream may be silent. --clock names a file with the seconds by which the wall clock is wrong, read whenever somebody asks for
- * the time (the program is linked so that it asks here).
+ * the time (the program is linked so that it asks here). --commands names a file of which SIGUSR2 has the one line read and
+ * done: "add N RESYNC_MS" and "remove N" a further handler (1 to 3), whose calls say {"handler":N,...}; "stop", "start".
+ * {"event":"done"} answers.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -48,7 +50,8 @@ KM_INDEX_NAMESPACE_DEFINE(by_namespace, SLOTS);
 KM_INDEX_DEFINE(by_label, "label", SLOTS, 1, label_values, NULL);
 
 static struct options {
-    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry, *clock;
+    const char *kubeconfig, *resource, *ns, *selector, *index, *save, *metrics, *retry, *clock,
+        *commands;
     int64_t resync_ms, silence_ms;
     int verbosity;
     bool metadata, quiet;
@@ -61,10 +64,11 @@ static struct km_lane lane KM_POOL_STORAGE(lane);
 static struct km_schema_node event_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(event_nodes);
 static struct km_schema_node list_nodes[CONFIG_KM_JSON_NODE_COUNT] KM_POOL_STORAGE(list_nodes);
 static struct km_resource resource;
-static struct km_handler handler;
+#define HANDLERS 4 /* the first is there from the beginning */
+static struct km_handler handlers[HANDLERS];
 static struct km_saved saved;
 static struct km_rng rng;
-static volatile sig_atomic_t contents_asked;
+static volatile sig_atomic_t contents_asked, command_given;
 
 int64_t __real_km_port_wall_us(void);
 int64_t __wrap_km_port_wall_us(void);
@@ -85,7 +89,7 @@ static char line[2048];
 static struct km_buf out;
 static struct km_json_writer writer;
 
-static void begin_line(const char *event, const struct km_item *item)
+static void begin_line(const void *ctx, const char *event, const struct km_item *item)
 {
     char key[KM_KEY_SIZE];
     struct km_slice slice;
@@ -94,6 +98,8 @@ static void begin_line(const char *event, const struct km_item *item)
     km_json_writer_init(&writer, &out);
     km_json_object(&writer);
     km_json_kv_str(&writer, "event", event);
+    if (ctx != NULL)
+        km_json_kv_i64(&writer, "handler", (const struct km_handler *)ctx - handlers);
     if (item == NULL)
         return;
     (void)km_key_join(km_slice_of(item->ns), km_slice_of(item->name), key, sizeof key, &slice);
@@ -112,9 +118,8 @@ static void on_add(void *ctx, uint16_t slot, const void *now, bool initial)
 {
     const struct km_item *item = now;
 
-    (void)ctx;
     (void)slot;
-    begin_line("add", item);
+    begin_line(ctx, "add", item);
     km_json_kv_str(&writer, "rv", item->rv);
     km_json_kv_bool(&writer, "initial", initial);
     end_line();
@@ -124,9 +129,8 @@ static void on_update(void *ctx, uint16_t slot, const void *old, const void *now
 {
     const struct km_item *before = old, *item = now;
 
-    (void)ctx;
     (void)slot;
-    begin_line("update", item);
+    begin_line(ctx, "update", item);
     km_json_kv_str(&writer, "old", before->rv);
     km_json_kv_str(&writer, "rv", item->rv);
     end_line();
@@ -136,9 +140,8 @@ static void on_delete(void *ctx, uint16_t slot, const void *last, bool tombstone
 {
     const struct km_item *item = last;
 
-    (void)ctx;
     (void)slot;
-    begin_line("delete", item);
+    begin_line(ctx, "delete", item);
     km_json_kv_str(&writer, "rv", item->rv);
     km_json_kv_bool(&writer, "tombstone", tombstone);
     end_line();
@@ -146,8 +149,7 @@ static void on_delete(void *ctx, uint16_t slot, const void *last, bool tombstone
 
 static void on_synced(void *ctx)
 {
-    (void)ctx;
-    begin_line("synced", NULL);
+    begin_line(ctx, "synced", NULL);
     end_line();
 }
 
@@ -279,7 +281,8 @@ static bool take_flag(const char *flag, const char *value)
                  {"--save", &options.save},
                  {"--metrics", &options.metrics},
                  {"--retry", &options.retry},
-                 {"--clock", &options.clock}};
+                 {"--clock", &options.clock},
+                 {"--commands", &options.commands}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(flag, texts[i].name) != 0)
@@ -352,6 +355,48 @@ static void set_up_kind(void)
     item_fields[item_kind.field_count - 1].path = label_path;
 }
 
+static int add_handler(int number, int64_t resync_ms)
+{
+    struct km_handler *h = &handlers[number];
+
+    *h = (struct km_handler){.resync_ms = resync_ms, .ctx = number > 0 ? h : NULL};
+    if (!options.quiet) {
+        h->on_add = on_add;
+        h->on_update = on_update;
+        h->on_delete = on_delete;
+        h->on_synced = on_synced;
+    }
+    return km_shared_add(&items, h);
+}
+
+static void take_command(void)
+{
+    char command[64];
+    long number = 0, resync_ms = 0;
+    int len = km_port_file_read(options.commands, command, sizeof command);
+
+    if (len > 0) {
+        char *rest = strchr(command, ' ');
+
+        if (rest != NULL)
+            number = strtol(rest, &rest, 10);
+        if (rest != NULL)
+            resync_ms = strtol(rest, NULL, 10);
+    }
+    if (len <= 0 || number < 0 || number >= HANDLERS)
+        return;
+    if (command[0] == 'a')
+        (void)add_handler((int)number, resync_ms);
+    else if (command[0] == 'r')
+        (void)km_shared_remove(&items, &handlers[number]);
+    else if (strncmp(command, "stop", 4) == 0)
+        km_shared_stop(&items);
+    else
+        km_shared_start(&items);
+    begin_line(NULL, "done", NULL);
+    end_line();
+}
+
 static int set_up_informer(struct km_fault *fault)
 {
     struct km_reflector *r = &items.reflector;
@@ -377,14 +422,7 @@ static int set_up_informer(struct km_fault *fault)
                                  the_index() == &by_namespace ? &by_namespace : &by_label);
     if (err != KM_OK)
         return err;
-    handler = (struct km_handler){.resync_ms = options.resync_ms};
-    if (!options.quiet) {
-        handler.on_add = on_add;
-        handler.on_update = on_update;
-        handler.on_delete = on_delete;
-        handler.on_synced = on_synced;
-    }
-    return km_shared_add(&items, &handler);
+    return add_handler(0, options.resync_ms);
 }
 
 /* ---- the retry watcher ---- */
@@ -397,7 +435,7 @@ static void on_watch_event(void *ctx, const struct km_watch_event *event)
     char code[16];
 
     (void)ctx;
-    begin_line(km_watch_type_name(event->type), event->record);
+    begin_line(NULL, km_watch_type_name(event->type), event->record);
     if (event->type == KM_WATCH_ERROR) {
         (void)snprintf(code, sizeof code, "%d", (int)event->status->code);
         km_json_kv_str(&writer, "rv", code);
@@ -411,7 +449,7 @@ static void on_watch_stop(void *ctx, const char *why)
 {
     (void)ctx;
     (void)why;
-    begin_line("stopped", NULL);
+    begin_line(NULL, "stopped", NULL);
     end_line();
 }
 
@@ -460,21 +498,25 @@ static int set_up(struct km_fault *fault)
     return options.retry != NULL ? set_up_retry(fault) : set_up_informer(fault);
 }
 
-static void on_usr1(int number)
+static void on_signal(int number)
 {
-    (void)number;
-    contents_asked = 1;
+    if (number == SIGUSR1)
+        contents_asked = 1;
+    else
+        command_given = 1;
 }
 
-/* It comes only while the loop waits, so that none is lost before a wait. */
-static void take_usr1(void)
+/* They come only while the loop waits, so that none is lost before a wait. */
+static void take_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_usr1};
+    struct sigaction action = {.sa_handler = on_signal};
     sigset_t held;
 
     sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
     sigemptyset(&held);
     sigaddset(&held, SIGUSR1);
+    sigaddset(&held, SIGUSR2);
     sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
@@ -518,19 +560,23 @@ int main(int argc, char **argv)
                 "usage: informer-trace --kubeconfig FILE --resource [group/]version/plural [-n "
                 "NAMESPACE] [-l SELECTOR] [--index namespace|label:NAME] [--resync MS] "
                 "[--metadata] [--quiet] [--save FILE] [--metrics FILE] [--retry VERSION] "
-                "[--silence MS] [--clock FILE] [-v N]\n");
+                "[--silence MS] [--clock FILE] [--commands FILE] [-v N]\n");
         return 2;
     }
     if (set_up(&fault) != KM_OK) {
         fprintf(stderr, "informer-trace: %s\n", fault.text);
         return 1;
     }
-    take_usr1();
+    take_signals();
     loop.now_ms = km_port_now_ms();
     start();
     while (!km_port_stop_requested()) {
         km_loop_turn(&loop, TRIM_MS);
         trim();
+        if (command_given) {
+            command_given = 0;
+            take_command();
+        }
         if (!contents_asked)
             continue;
         contents_asked = 0;

@@ -448,6 +448,8 @@ static void stop_within_a_call(void **state)
 
 static void stop_at_the_end_of_a_list(void **state)
 {
+    uint16_t slots[SLOTS];
+
     (void)state;
     set_up(&items);
     listen(&first, &items);
@@ -455,6 +457,7 @@ static void stop_at_the_end_of_a_list(void **state)
     list_three(&items);
     first.stop = false;
     expect(&first, "+a1i ");
+    assert_int_equal(km_store_keys(items.store, slots, SLOTS), 1);
     assert_false(km_shared_synced(&items));
     pass(0);
     items.running = true;
@@ -488,6 +491,11 @@ static void a_filter_makes_additions_and_deletions_of_updates(void **state)
     gone(&items, "c", "3");
     gone(&items, "never", "9");
     expect(&first, "-c3 -never9? ");
+    (void)put(&items, "e", "6");
+    gone(&items, "e", "7");
+    (void)put(&items, "f", "7");
+    gone(&items, "f", "8");
+    expect(&first, "+f7 -f8 ");
     begin_list(&items);
     end_list(&items);
     expect(&first, "-a1t ");
@@ -649,6 +657,35 @@ static void lists_for_room_are_spaced(void **state)
     }
     assert_in_range(lists, 10, 20);
     assert_true(last_ms - before_ms >= 300000);
+}
+
+/* "c" was left out and is preferred to "z", which took the room that "a" left before a list was due. */
+static void the_better_ones_come_although_the_room_was_taken(void **state)
+{
+    (void)state;
+    set_up(&choosy);
+    listen(&first, &choosy);
+    choosy.reflector.state = KM_WATCH_WATCHING;
+    begin_list(&choosy);
+    (void)put(&choosy, "a", "1");
+    (void)put(&choosy, "b", "2");
+    assert_int_equal(put(&choosy, "c", "3"), KM_ERR_FULL);
+    end_list(&choosy);
+    choosy.heal_at_ms = loop.now_ms + 5000;
+    gone(&choosy, "a", "4");
+    (void)put(&choosy, "z", "5");
+    assert_false(choosy.reflector.resync_wanted);
+    pass(5000);
+    assert_true(choosy.reflector.resync_wanted);
+    choosy.reflector.resync_wanted = false;
+    begin_list(&choosy);
+    (void)put(&choosy, "b", "2");
+    (void)put(&choosy, "c", "3");
+    assert_int_equal(put(&choosy, "z", "5"), KM_ERR_FULL);
+    end_list(&choosy);
+    expect(&first, "+a1i +b2i synced -a4 +z5 b2>2 -z5t +c3 ");
+    pass(3600000);
+    assert_false(choosy.reflector.resync_wanted);
 }
 
 /* ---- what readers see ---- */
@@ -966,6 +1003,7 @@ int main(void)
         cmocka_unit_test(short_periods_are_raised),
         cmocka_unit_test(full_cache_refuses_and_heals),
         cmocka_unit_test(lists_for_room_are_spaced),
+        cmocka_unit_test(the_better_ones_come_although_the_room_was_taken),
         cmocka_unit_test(replaced_contents_take_one_more_list),
         cmocka_unit_test(readers_never_see_half_a_list),
         cmocka_unit_test(preferred_objects_stay),

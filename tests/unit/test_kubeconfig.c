@@ -1189,6 +1189,24 @@ static bool applies(const struct corpus_value *row, const char *op)
     return strcmp(op, "Load") == 0 && corpus_member(row, "error")->type == CORPUS_STRING;
 }
 
+/* The recorded texts name one file by its path, which another run of this test may be about to remove. */
+static const char *in_own_folder(const char *text)
+{
+    static const char path[] = "/tmp/kcfile0";
+    static char out[65536];
+    struct km_buf buf;
+    const char *at;
+
+    km_buf_init(&buf, out, sizeof out);
+    while ((at = strstr(text, path)) != NULL) {
+        km_buf_printf(&buf, "%.*s%s", (int)(at - text), text, in_folder("kcfile0"));
+        text = at + strlen(path);
+    }
+    km_buf_puts(&buf, text);
+    assert_false(buf.overflow);
+    return out;
+}
+
 static void check_recorded(const struct corpus_value *row, int *counts)
 {
     const char *op = text_of(row, "op"), *id = text_of(row, "id");
@@ -1198,9 +1216,8 @@ static void check_recorded(const struct corpus_value *row, int *counts)
 
     if (!applies(row, op))
         return;
-    (void)km_port_file_replace("/tmp/kcfile0", "exampletoken", 12);
-    int err = parse(text, text_of(row, "context"));
-    (void)unlink("/tmp/kcfile0");
+    put_file("kcfile0", "exampletoken");
+    int err = parse(in_own_folder(text), text_of(row, "context"));
     if (want_error || (result != NULL && is_unsupported(result))) {
         if (err == KM_OK)
             fail_msg("%s: accepted", id);

@@ -35,6 +35,7 @@ var (
 	selector   = flag.String("l", "", "label selector")
 	index      = flag.String("index", "", "namespace or label:NAME")
 	resync     = flag.Int("resync", 0, "milliseconds, 0 for none")
+	commands   = flag.String("commands", "", "file with a command, read at SIGUSR2")
 	quiet      = flag.Bool("quiet", false, "print no calls")
 	typed      = flag.Bool("typed", false, "Go's own types, for v1/pods alone")
 )
@@ -42,6 +43,7 @@ var (
 // line keeps the order of members.
 type line struct {
 	Event     string  `json:"event"`
+	Handler   int     `json:"handler,omitempty"`
 	Key       *string `json:"key,omitempty"`
 	Old       *string `json:"old,omitempty"`
 	RV        *string `json:"rv,omitempty"`
@@ -74,28 +76,26 @@ func key(obj any) *string {
 	return &k
 }
 
-func onAdd(obj any, initial bool) {
-	say(line{Event: "add", Key: key(obj), RV: version(obj), Initial: &initial})
-}
-
-func onUpdate(old, now any) {
-	say(line{Event: "update", Key: key(now), Old: version(old), RV: version(now)})
-}
-
-func onDelete(obj any) {
-	last := obj
-	unknown, tombstone := obj.(cache.DeletedFinalStateUnknown)
-	if tombstone {
-		last = unknown.Obj
-	}
-	say(line{Event: "delete", Key: key(obj), RV: version(last), Tombstone: &tombstone})
-}
-
-func handler() cache.ResourceEventHandler {
+func handler(number int) cache.ResourceEventHandler {
 	if *quiet {
 		return cache.ResourceEventHandlerDetailedFuncs{}
 	}
-	return cache.ResourceEventHandlerDetailedFuncs{AddFunc: onAdd, UpdateFunc: onUpdate, DeleteFunc: onDelete}
+	return cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(obj any, initial bool) {
+			say(line{Event: "add", Handler: number, Key: key(obj), RV: version(obj), Initial: &initial})
+		},
+		UpdateFunc: func(old, now any) {
+			say(line{Event: "update", Handler: number, Key: key(now), Old: version(old), RV: version(now)})
+		},
+		DeleteFunc: func(obj any) {
+			last := obj
+			unknown, tombstone := obj.(cache.DeletedFinalStateUnknown)
+			if tombstone {
+				last = unknown.Obj
+			}
+			say(line{Event: "delete", Handler: number, Key: key(obj), RV: version(last), Tombstone: &tombstone})
+		},
+	}
 }
 
 func gvr() schema.GroupVersionResource {
@@ -158,7 +158,27 @@ func newInformer(config *rest.Config) (cache.SharedIndexInformer, error) {
 	return dynamicinformer.NewFilteredDynamicInformer(client, gvr(), *namespace, 0, indexers(), tweak).Informer(), nil
 }
 
-func start(stop chan struct{}) cache.Indexer {
+// program is the informer and the handlers that were added to it.
+type program struct {
+	informer cache.SharedIndexInformer
+	handlers map[int]cache.ResourceEventHandlerRegistration
+	stop     chan struct{}
+}
+
+func (p *program) add(number, resync int) {
+	registration, err := p.informer.AddEventHandlerWithResyncPeriod(handler(number), time.Duration(resync)*time.Millisecond)
+	if err != nil {
+		fail(err)
+	}
+	p.handlers[number] = registration
+	go func() {
+		if cache.WaitForCacheSync(p.stop, registration.HasSynced) && !*quiet {
+			say(line{Event: "synced", Handler: number})
+		}
+	}()
+}
+
+func start() *program {
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		fail(err)
@@ -168,30 +188,45 @@ func start(stop chan struct{}) cache.Indexer {
 	if err != nil {
 		fail(err)
 	}
-	registration, err := informer.AddEventHandlerWithResyncPeriod(handler(), time.Duration(*resync)*time.Millisecond)
+	p := &program{informer, map[int]cache.ResourceEventHandlerRegistration{}, make(chan struct{})}
+	p.add(0, *resync)
+	go informer.Run(p.stop)
+	return p
+}
+
+// take does a command. An informer of client-go can't stop and start again: it
+// goes on instead.
+func (p *program) take() {
+	text, err := os.ReadFile(*commands)
 	if err != nil {
 		fail(err)
 	}
-	go informer.Run(stop)
-	go func() {
-		if cache.WaitForCacheSync(stop, registration.HasSynced) && !*quiet {
-			say(line{Event: "synced"})
-		}
-	}()
-	return informer.GetIndexer()
+	var number, resync int
+	var what string
+	fmt.Sscan(string(text), &what, &number, &resync)
+	switch what {
+	case "add":
+		p.add(number, resync)
+	case "remove":
+		p.informer.RemoveEventHandler(p.handlers[number])
+	}
+	say(line{Event: "done"})
 }
 
 func main() {
 	flag.Parse()
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
-	stop := make(chan struct{})
-	indexer := start(stop)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
+	p := start()
 	for number := range signals {
-		if number != syscall.SIGUSR1 {
-			close(stop)
+		switch number {
+		case syscall.SIGUSR1:
+			say(contents(p.informer.GetIndexer()))
+		case syscall.SIGUSR2:
+			p.take()
+		default:
+			close(p.stop)
 			return
 		}
-		say(contents(indexer))
 	}
 }
