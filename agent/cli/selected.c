@@ -6,7 +6,7 @@
 #include "tree.h"
 #include "visit.h"
 
-#define VALUE_SIZE 64 /* what no label's value fits in no selector names */
+#define VALUE_SIZE 64 /* with NUL; no selector has a longer value */
 
 /* The labels that a selector asks for, however many the object has. */
 struct asked_labels {

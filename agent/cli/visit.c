@@ -229,8 +229,6 @@ static void visit_list(struct visit *v)
     } while (work.token[0] != '\0');
 }
 
-/* ---- names ---- */
-
 /* ---- -f ---- */
 
 /* Whether the object is there and its labels are others. The server matches them; what is missing is the command's to tell. */
@@ -288,6 +286,8 @@ static int visit_files(struct visit *v, const struct words *words)
     input_read(&input);
     return KM_OK;
 }
+
+/* ---- names ---- */
 
 static void visit_name(struct visit *v, const char *name)
 {
