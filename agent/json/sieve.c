@@ -106,8 +106,7 @@ static bool put(struct km_sieve *s, const char *data, size_t len)
 
 static void put_mark(struct km_sieve *s)
 {
-    s->truncated++;
-    put(s, "\t", 1);
+    s->truncated += put(s, "\t", 1);
 }
 
 /* Takes back what does not fit value_cap: the unit at unit_start, and with the second half of a pair the first. */
@@ -422,9 +421,9 @@ static void close_level(struct km_sieve *s, const struct km_sieve_level *level)
     const char text[CLOSE_BYTES] = {is_object(level) ? '}' : ']', '\t'};
     bool marked = (level->flags & LEVEL_CUT) != 0;
 
-    s->truncated += marked;
     if (s->overflow && s->mode != CLOSING)
         return;
+    s->truncated += marked;
     s->reserve -= CLOSE_BYTES;
     append(s, text, marked ? CLOSE_BYTES : 1);
 }
