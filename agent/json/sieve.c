@@ -106,7 +106,7 @@ static bool put(struct km_sieve *s, const char *data, size_t len)
 
 static void put_mark(struct km_sieve *s)
 {
-    s->truncated += put(s, "\t", 1);
+    put(s, "\t", 1);
 }
 
 /* Takes back what does not fit value_cap: the unit at unit_start, and with the second half of a pair the first. */
@@ -423,7 +423,6 @@ static void close_level(struct km_sieve *s, const struct km_sieve_level *level)
 
     if (s->overflow && s->mode != CLOSING)
         return;
-    s->truncated += marked;
     s->reserve -= CLOSE_BYTES;
     append(s, text, marked ? CLOSE_BYTES : 1);
 }
@@ -589,8 +588,10 @@ int km_sieve_feed(struct km_sieve *s, struct km_slice in)
         before = at;
         event = json_scan_run(&s->scan, &at, end, &text);
         if (event == JSON_KEY && whole_key(s, text)) {
-            if (s->mode == WALKING)
+            if (s->mode == WALKING && !is_cut_off(s))
                 whole_text(s, &at, end);
+            if (is_to_give_up(s))
+                give_up(s);
             continue;
         }
         if (s->mode == COPYING)

@@ -176,7 +176,7 @@ struct km_sieve_level {
     uint32_t index; /* elements, or members of a map, seen */
 };
 
-/* Private but for truncated, documents and items. */
+/* Private but for documents and items. */
 struct km_sieve {
     const struct km_schema *schema;
     km_sieve_fn fn;
@@ -192,7 +192,6 @@ struct km_sieve {
     bool overflow, document_overflow, in_item, in_key, cut, after_high, mark;
     struct km_json_scan scan;
     struct km_sieve_level levels[KM_SCHEMA_DEPTH + 1];
-    uint32_t truncated; /* values marked, since init */
     uint64_t documents, items;
 };
 
