@@ -244,7 +244,7 @@ static bool whole_key(struct km_sieve *s, struct km_slice key)
     char *to = s->window + s->window_len;
 
     if (s->in_key || s->overflow || (level->flags & LEVEL_ANY) != 0 ||
-        key.len > CONFIG_KM_JSON_KEY_BYTES || room < key.len + 4)
+        key.len > CONFIG_KM_JSON_KEY_BYTES || room < CONFIG_KM_JSON_KEY_BYTES + 16)
         return false;
     s->node = json_child_of_key(s->schema, level->node, key, s->scan.escaped, false);
     s->cut = s->mark = false;
@@ -329,7 +329,7 @@ static void whole_text(struct km_sieve *s, const char **at, const char *end)
     struct km_slice text;
 
     if ((types & JSON_TYPE_BIT(KM_F_STRING)) == 0 || (types & JSON_TYPE_BIT(KM_F_RAW)) != 0 ||
-        room < 2)
+        room < CONFIG_KM_JSON_KEY_BYTES + 16)
         return;
     max = size_max(s->schema, s->node, KM_F_STRING) - 1;
     if (!json_scan_member_string(&s->scan, at, end, max < room - 2 ? max : room - 2, &text))
@@ -498,6 +498,11 @@ static void copy(struct km_sieve *s, struct km_slice bytes)
         return;
     if (bytes.len <= s->value_cap - (s->window_len - s->value_start)) {
         put(s, bytes.ptr, bytes.len);
+        return;
+    }
+    /* As when it comes in pieces, of which the first ones are written. */
+    if (s->value_cap > s->window_size - s->reserve - s->value_start) {
+        begin_overflow(s);
         return;
     }
     s->cut = true;
